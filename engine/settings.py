@@ -1,0 +1,50 @@
+"""Settings of an installation: the environment and `.env`, read once at process start.
+
+They travel to actors and replicas as this frozen value; nothing else reads the
+environment.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every `AIQLEADS_*` setting. Raises pydantic.ValidationError naming a bad one."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AIQLEADS_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    # Where things are. An empty URL means: `up` starts a private local service.
+    database_url: str = ""
+    redis_url: str = ""
+    ray_address: str = ""
+    data_dir: Path = Path("var")
+    captures: Path | None = None
+    markets_file: Path | None = None
+    plans_file: Path | None = None
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(8000, ge=1, le=65535)
+    api_replicas: int = Field(1, ge=1, le=64)
+
+    # Who may do what, and how often. 0 = no limit.
+    admin_email: str = ""
+    admin_password: SecretStr = SecretStr("")
+    jwt_secret: SecretStr = SecretStr("")
+    access_token_seconds: int = Field(900, ge=1)
+    refresh_token_days: int = Field(30, ge=1)
+    rate_limit_basic: int = Field(100, ge=0)
+    rate_limit_pro: int = Field(500, ge=0)
+    rate_limit_enterprise: int = Field(5000, ge=0)
+    rate_limit_anonymous: int = Field(300, ge=0)
+    feed_origins: str = ""
+    welcome_credits: int | None = Field(None, ge=0)
+
+    # The sample world that is traded on when no captures are given.
+    sample_size: int = Field(4000, ge=1)
+    sample_seed: int = 20260501
+    log_level: str = "INFO"
