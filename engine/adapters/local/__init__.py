@@ -1,0 +1,1 @@
+"""The private services of one installation on one machine: how they start, run and stop."""
