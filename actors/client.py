@@ -1,0 +1,152 @@
+"""The only way into the books: commands to a market, coalesced into few actor calls.
+
+Every command that arrives while a call to its book is in flight travels in the next
+one. A command keeps its id over every retry, so a book that died after its commit
+answers the repeat from its stored answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from engine.market.answers import Reply, Request
+from engine.market.commands import Command
+
+# A transport carries one encoded batch to a market's book and brings the replies.
+Transport = Callable[[str, bytes], Awaitable[bytes]]
+
+_encode = msgspec.msgpack.Encoder().encode
+_replies = msgspec.msgpack.Decoder(list[Reply])
+
+
+class BookUnavailable(Exception):
+    """The book could not be asked in time: the outcome is unknown, repeat with the same id."""
+
+
+class BookGone(Exception):
+    """A transport's word that the book died or is not there: the batch may be sent again."""
+
+
+class BookBusy(Exception):
+    """The book's inbox, or the client's queue before it, is full: nothing was decided."""
+
+
+class MarketClient:
+    """Commands to books by market. One per process; use from one event loop.
+
+    `calls_max` calls per book are in flight at a time, each of at most `batch_max`
+    commands; at most `queue_max` commands wait per book. A command is retried while
+    `patience` seconds last.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        calls_max: int = 2,
+        batch_max: int = 256,
+        queue_max: int = 20_000,
+        patience: float = 8.0,
+    ) -> None:
+        self._transport = transport
+        self._calls_max = calls_max
+        self._batch_max = batch_max
+        self._queue_max = queue_max
+        self._patience = patience
+        self._lanes: dict[str, _Lane] = {}
+
+    async def submit(
+        self,
+        market: str,
+        command: Command,
+        *,
+        command_id: bytes | None = None,
+        request_hash: bytes | None = None,
+    ) -> Reply:
+        """The book's decided, committed answer.
+
+        Raises BookUnavailable when none came in time, BookBusy when too many wait.
+        """
+        lane = self._lanes.get(market)
+        if lane is None:
+            lane = self._lanes[market] = _Lane(market, self)
+        request = Request(command_id or secrets.token_bytes(16), command, request_hash)
+        return await lane.submit(request)
+
+
+class _Lane:
+    """The queue to one book."""
+
+    def __init__(self, market: str, client: MarketClient) -> None:
+        self.market = market
+        self.client = client
+        self.waiting: deque[tuple[Request, asyncio.Future[Reply]]] = deque()
+        self.in_flight = 0
+        self.calls: set[asyncio.Task[None]] = set()
+
+    async def submit(self, request: Request) -> Reply:
+        if len(self.waiting) >= self.client._queue_max:
+            raise BookBusy(f"{len(self.waiting)} commands wait for the {self.market} book")
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.waiting.append((request, future))
+        self._pump()
+        return await future
+
+    def _pump(self) -> None:
+        while self.waiting and self.in_flight < self.client._calls_max:
+            count = min(len(self.waiting), self.client._batch_max)
+            batch = [self.waiting.popleft() for _ in range(count)]
+            self.in_flight += 1
+            call = asyncio.get_running_loop().create_task(self._call(batch))
+            self.calls.add(call)
+            call.add_done_callback(self._called)
+
+    def _called(self, call: asyncio.Task[None]) -> None:
+        self.calls.discard(call)
+        self.in_flight -= 1
+        self._pump()
+
+    async def _call(self, batch: list[tuple[Request, asyncio.Future[Reply]]]) -> None:
+        """Send, and resend while the book is away. A waiter that left is skipped, not missed:
+        its command may be decided all the same, as if its answer had been lost."""
+        try:
+            payload = _encode([request for request, _ in batch])
+            replies = _replies.decode(await self._send(payload))
+            if len(replies) != len(batch):
+                raise BookUnavailable(f"the {self.market} book answered out of step")
+        except BaseException as error:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(_outcome(error, self.market))
+            if not isinstance(error, Exception):
+                raise
+            return
+        for (_, future), reply in zip(batch, replies, strict=True):
+            if not future.done():
+                future.set_result(reply)
+
+    async def _send(self, payload: bytes) -> bytes:
+        deadline = asyncio.get_running_loop().time() + self.client._patience
+        pause = 0.02
+        while True:
+            left = deadline - asyncio.get_running_loop().time()
+            try:
+                async with asyncio.timeout(max(left, 0)):
+                    return await self.client._transport(self.market, payload)
+            except BookGone as gone:
+                if left <= pause:
+                    raise BookUnavailable(str(gone)) from gone
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.5, 0.25)
+
+
+def _outcome(error: BaseException, market: str) -> Exception:
+    """Each waiter gets an exception of its own: one shared between tasks grows its traceback."""
+    if isinstance(error, BookBusy):
+        return BookBusy(str(error))
+    return BookUnavailable(f"the {market} book did not answer: {error or type(error).__name__}")

@@ -1,0 +1,69 @@
+"""What a book answers. Stored under the command id, so contact data is never in here."""
+
+from __future__ import annotations
+
+import msgspec
+
+from engine.market.commands import Command, Refused
+
+
+class _Answer(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
+    pass
+
+
+class Held(_Answer, frozen=True):
+    """A hold made or extended; `held_until` in µs since the epoch."""
+
+    lead_id: str
+    price: int
+    hold: str
+    held_until: int
+
+
+class Bought(_Answer, frozen=True):
+    """A purchase; `bought_at` in µs, `balance` is the wallet right after it."""
+
+    order_id: str
+    lead_id: str
+    price: int
+    bought_at: int
+    balance: int
+
+
+class Done(_Answer, frozen=True):
+    """Decided, with nothing more to say."""
+
+
+Answer = Held | Bought | Done | Refused
+
+
+class Request(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One command on its way to a book.
+
+    `command_id` (16 bytes) makes a repeat harmless; `request_hash` is set when the
+    client sent an Idempotency-Key, and tells another body under the same key.
+    """
+
+    command_id: bytes
+    command: Command
+    request_hash: bytes | None = None
+
+
+class Contact(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom to call: sent with a purchase to the buyer who made it, stored in one table."""
+
+    name: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    unparsed_address: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    source_url: str | None = None
+    is_invented: bool = False
+
+
+class Reply(msgspec.Struct, frozen=True, array_like=True):
+    """An answer as it travels back; `contact` comes with Bought only."""
+
+    answer: Answer
+    contact: Contact | None = None

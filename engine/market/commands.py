@@ -1,0 +1,126 @@
+"""What can be asked of a market. Ids and credits travel as data; nothing here has behaviour."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from engine.market.listing import Listing
+
+REPRICE_LEADS_MAX = 2000
+
+
+class _Command(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
+    pass
+
+
+class ListLead(_Command, frozen=True):
+    """Offer a lead at `price` credits with `max_buyers` seats."""
+
+    lead_id: str
+    price: int
+    max_buyers: int
+    listing: Listing
+
+
+class UpdateLead(_Command, frozen=True):
+    lead_id: str
+    listing: Listing
+
+
+class Withdraw(_Command, frozen=True):
+    lead_id: str
+    reason: str
+    merged_into: str | None = None
+
+
+class Quarantine(_Command, frozen=True):
+    lead_id: str
+    reason: str
+
+
+class Approve(_Command, frozen=True):
+    """Release a lead from quarantine."""
+
+    lead_id: str
+
+
+class Relist(_Command, frozen=True):
+    """Offer a withdrawn lead again; seats sold stay sold."""
+
+    lead_id: str
+
+
+class Reprice(_Command, frozen=True):
+    """New prices of at most 2,000 leads, in step with `lead_ids`."""
+
+    lead_ids: tuple[str, ...]
+    prices: tuple[int, ...]
+    reason: str
+
+
+class Hold(_Command, frozen=True):
+    lead_id: str
+    user_id: str
+    term: str
+
+
+class Extend(_Command, frozen=True):
+    lead_id: str
+    user_id: str
+    term: str
+
+
+class Release(_Command, frozen=True):
+    lead_id: str
+    user_id: str
+
+
+class Buy(_Command, frozen=True):
+    """Buy one seat, from the buyer's own hold if there is one. `from_cart` requires the hold."""
+
+    lead_id: str
+    user_id: str
+    order_id: str
+    max_price: int | None = None
+    from_cart: bool = False
+
+
+BuyerCommand = Hold | Extend | Release | Buy
+Command = (
+    ListLead
+    | UpdateLead
+    | Withdraw
+    | Quarantine
+    | Approve
+    | Relist
+    | Reprice
+    | Hold
+    | Extend
+    | Release
+    | Buy
+)
+
+RefusalCode = Literal[
+    "not-found",
+    "lead-unavailable",
+    "already-bought",
+    "already-held",
+    "hold-expired",
+    "hold-limit",
+    "price-changed",
+    "not-in-cart",
+    "plan-required",
+    "insufficient-credits",
+    "forbidden",
+    "validation",
+    "idempotency-mismatch",
+]
+
+
+class Refused(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
+    """A decided no. `detail` is for people and names no other buyer."""
+
+    code: RefusalCode
+    detail: str
