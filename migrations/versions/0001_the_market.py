@@ -100,6 +100,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("lead_id", name=op.f("lead_trading_pkey")),
         postgresql_with={"fillfactor": "70"},
     )
+    op.create_index(op.f("lead_trading_market_idx"), "lead_trading", ["market"], unique=False)
+    op.create_table(
+        "market_events",
+        sa.Column("market", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("feed_seq", sa.BigInteger(), nullable=True),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("lead_id", sa.Text(), nullable=False),
+        sa.Column("event", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("public", postgresql.JSON(astext_type=sa.Text()), nullable=True),
+        sa.PrimaryKeyConstraint("market", "position", name=op.f("market_events_pkey")),
+        sa.UniqueConstraint("market", "feed_seq", name=op.f("market_events_market_feed_seq_key")),
+    )
+    op.create_index(
+        op.f("market_events_lead_id_position_idx"),
+        "market_events",
+        ["lead_id", "position"],
+        unique=False,
+    )
     op.create_table(
         "markets",
         sa.Column("market", sa.Text(), nullable=False),
@@ -124,6 +143,16 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("past_holds_market_forget_at_idx"), "past_holds", ["market", "forget_at"], unique=False
+    )
+    op.create_table(
+        "price_ticks",
+        sa.Column("market", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("lead_ids", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("prices", sa.ARRAY(sa.BigInteger()), nullable=False),
+        sa.PrimaryKeyConstraint("market", "position", name=op.f("price_ticks_pkey")),
     )
     op.create_table(
         "seats",
@@ -343,40 +372,6 @@ def upgrade() -> None:
     )
     op.create_index("leads_search_idx", "leads", ["search"], unique=False, postgresql_using="gin")
     op.create_table(
-        "market_events",
-        sa.Column("market", sa.Text(), nullable=False),
-        sa.Column("position", sa.BigInteger(), nullable=False),
-        sa.Column("feed_seq", sa.BigInteger(), nullable=True),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("lead_id", sa.Text(), nullable=False),
-        sa.Column("event", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("public", postgresql.JSON(astext_type=sa.Text()), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["market"], ["markets.market"], name=op.f("market_events_market_fkey")
-        ),
-        sa.PrimaryKeyConstraint("market", "position", name=op.f("market_events_pkey")),
-        sa.UniqueConstraint("market", "feed_seq", name=op.f("market_events_market_feed_seq_key")),
-    )
-    op.create_index(
-        op.f("market_events_lead_id_position_idx"),
-        "market_events",
-        ["lead_id", "position"],
-        unique=False,
-    )
-    op.create_table(
-        "price_ticks",
-        sa.Column("market", sa.Text(), nullable=False),
-        sa.Column("position", sa.BigInteger(), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("lead_ids", sa.ARRAY(sa.Text()), nullable=False),
-        sa.Column("prices", sa.ARRAY(sa.BigInteger()), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["market"], ["markets.market"], name=op.f("price_ticks_market_fkey")
-        ),
-        sa.PrimaryKeyConstraint("market", "position", name=op.f("price_ticks_pkey")),
-    )
-    op.create_table(
         "sessions",
         sa.Column("family_id", sa.Text(), nullable=False),
         sa.Column("user_id", sa.Text(), nullable=False),
@@ -467,9 +462,6 @@ def downgrade() -> None:
     op.drop_table("source_records")
     op.drop_index(op.f("sessions_user_id_idx"), table_name="sessions")
     op.drop_table("sessions")
-    op.drop_table("price_ticks")
-    op.drop_index(op.f("market_events_lead_id_position_idx"), table_name="market_events")
-    op.drop_table("market_events")
     op.drop_index("leads_search_idx", table_name="leads", postgresql_using="gin")
     op.drop_index("leads_market_listed_at_idx", table_name="leads")
     op.drop_geospatial_index(
@@ -497,9 +489,13 @@ def downgrade() -> None:
         "seats_market_live_idx", table_name="seats", postgresql_where=sa.text("order_id IS NULL")
     )
     op.drop_table("seats")
+    op.drop_table("price_ticks")
     op.drop_index(op.f("past_holds_market_forget_at_idx"), table_name="past_holds")
     op.drop_table("past_holds")
     op.drop_table("markets")
+    op.drop_index(op.f("market_events_lead_id_position_idx"), table_name="market_events")
+    op.drop_table("market_events")
+    op.drop_index(op.f("lead_trading_market_idx"), table_name="lead_trading")
     op.drop_table("lead_trading")
     op.drop_table("ingest_runs")
     op.drop_index("idempotency_created_at_idx", table_name="idempotency")

@@ -132,7 +132,7 @@ markets = Table(
 market_events = Table(
     "market_events",
     metadata,
-    Column("market", Text, ForeignKey("markets.market"), primary_key=True),
+    Column("market", Text, primary_key=True),
     Column("position", BigInteger, primary_key=True),
     Column("feed_seq", BigInteger),
     Column("at", BigInteger, nullable=False),
@@ -199,8 +199,8 @@ leads = Table(
     Index("leads_market_listed_at_idx", "market", text("listed_at DESC"), "lead_id"),
 )
 
-# Price and availability, apart and without secondary indexes: they change with every
-# trade, and stay updates in place on the page.
+# Price and availability, apart: they change with every trade, and no index covers
+# what changes, so an update stays on its page.
 lead_trading = Table(
     "lead_trading",
     metadata,
@@ -219,6 +219,7 @@ lead_trading = Table(
         "lead_state IN ('available', 'held', 'sold', 'withdrawn', 'quarantined')",
         name="lead_state",
     ),
+    Index(None, "market"),
     postgresql_with={"fillfactor": "70"},
 )
 
@@ -319,7 +320,7 @@ idempotency = Table(
 price_ticks = Table(
     "price_ticks",
     metadata,
-    Column("market", Text, ForeignKey("markets.market"), primary_key=True),
+    Column("market", Text, primary_key=True),
     Column("position", BigInteger, primary_key=True),
     Column("at", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
