@@ -20,6 +20,10 @@ from engine.market.commands import Command
 # A transport carries one encoded batch to a market's book and brings the replies.
 Transport = Callable[[str, bytes], Awaitable[bytes]]
 
+# What a book says instead of replies; neither is a MessagePack array.
+AWAY = b"away"
+BUSY = b"busy"
+
 _encode = msgspec.msgpack.Encoder().encode
 _replies = msgspec.msgpack.Decoder(list[Reply])
 
@@ -137,7 +141,12 @@ class _Lane:
             left = deadline - asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(max(left, 0)):
-                    return await self.client._transport(self.market, payload)
+                    replies = await self.client._transport(self.market, payload)
+                if replies == BUSY:
+                    raise BookBusy(f"the {self.market} book's inbox is full")
+                if replies != AWAY:
+                    return replies
+                raise BookGone(f"the {self.market} book is not serving yet")
             except BookGone as gone:
                 if left <= pause:
                     raise BookUnavailable(str(gone)) from gone

@@ -443,15 +443,3 @@ def _plan_required(term: str, account: Account) -> Refused:
         "plan-required",
         f"plan {account.plan.name} has no {term} holds; it has {offered}",
     )
-
-
-def settle_account(account: Account, event: e.Event, was_held: bool) -> None:
-    """Move the buyer's balance and hold count by what `event` did, within one batch."""
-    match event:
-        case e.LeadSold():
-            account.balance -= event.price
-            account.live_holds -= was_held
-        case e.LeadHeld():
-            account.live_holds += 1
-        case e.LeadReleased():
-            account.live_holds -= 1

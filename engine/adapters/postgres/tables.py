@@ -7,6 +7,8 @@ selling a seat twice.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from geoalchemy2 import Geography
 from sqlalchemy import (
     ARRAY,
@@ -43,8 +45,8 @@ metadata = MetaData(
 )
 
 
-def _created(name: str = "created_at") -> Column:
-    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
+def _created() -> Column[datetime]:
+    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
 
 
 # --- who ---------------------------------------------------------------------------
@@ -238,6 +240,7 @@ seats = Table(
     Column("first_held_at", BigInteger),
     Column("held_at", BigInteger),
     Column("held_until", BigInteger),
+    Column("forget_after", BigInteger),
     Column("order_id", Text),
     UniqueConstraint("lead_id", "user_id"),
     CheckConstraint("seat BETWEEN 1 AND max_buyers", name="seat"),

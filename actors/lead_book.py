@@ -1,0 +1,407 @@
+"""LeadBook: the one writer of a market's leads. A shell around `engine.market.book`.
+
+Commands queue in an inbox; one consumer takes all that wait, decides them as a batch
+and commits what they came to in one transaction (group commit). Nobody is answered,
+and nothing is published, before the commit. If a flush fails the book is thrown away
+and loaded anew from the tables: there is one recovery path, and nothing is undone by
+hand. A newer book of the same market raises the epoch, and this one stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import asyncpg
+import msgspec
+
+from actors.client import AWAY, BUSY
+from actors.feed_publisher import Committed, FeedPublisher
+from engine.adapters.postgres.book_store import BookStore, Fenced, JournalRow
+from engine.market import commands as c
+from engine.market.answers import Bought, Reply, Request
+from engine.market.batch import BUYER_COMMANDS, WHOLE, Outcome, decide_batch
+from engine.market.book import Book
+from engine.market.events import PUBLIC_TYPE
+from engine.market.instant import rfc3339
+from engine.market.plan import Plan
+
+log = logging.getLogger(__name__)
+
+BATCH_MAX = 512
+INBOX_MAX = 20_000
+# An idle market's holds expire within this, seconds.
+TICK = 0.2
+OWNERSHIP_CHECK = 1.0
+PRUNE_EVERY = 60.0
+ANSWERS_KEPT_US = 25 * 3600 * 1_000_000
+RELOAD_PAUSE_MAX = 2.0
+
+_requests = msgspec.msgpack.Decoder(list[Request]).decode
+_replies = msgspec.msgpack.Encoder().encode
+_json = msgspec.json.Encoder().encode
+
+
+class Arrival(NamedTuple):
+    """One call's commands and who waits for their replies."""
+
+    requests: list[Request]
+    replies: asyncio.Future[list[Reply]]
+
+
+class LeadBook:
+    """A market's book, served: `start`, then `submit` batches until `stop`."""
+
+    def __init__(
+        self,
+        market: str,
+        database_url: str,
+        redis_url: str,
+        plans: Mapping[str, Plan],
+        *,
+        on_fenced: Callable[[], None] | None = None,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.market = market
+        self.fenced = False
+        self._database_url = database_url
+        self._plans = plans
+        self._on_fenced = on_fenced
+        self._clock = clock
+        self._inbox: deque[Arrival] = deque()
+        self._queued = 0
+        self._wake = asyncio.Event()
+        self._serving = False
+        self._book = Book()
+        self._store: BookStore | None = None
+        self._epoch = 0
+        self._position = 0
+        self._feed_seq = 0
+        self._journal_at = 0
+        self._one_by_one = 0
+        self._publisher = FeedPublisher(market, database_url, redis_url)
+        self._consumer: asyncio.Task[None] | None = None
+        self._flushes = 0
+        self._decided = 0
+        self._reloads = 0
+        self._last_seen = 0.0
+        self._last_pruned = 0.0
+
+    # --- life --------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Own the market and serve. Raises when the database can't be reached or lacks it."""
+        await self._load()
+        self._publisher.start(self._feed_seq)
+        self._consumer = asyncio.create_task(self._consume(), name=f"book:{self.market}")
+
+    async def stop(self) -> None:
+        """Finish the flush under way, answer the rest `AWAY`, and let go."""
+        self._serving = False
+        if self._consumer is not None:
+            self._wake.set()
+            await self._consumer
+        await self._publisher.stop()
+        if self._store is not None:
+            await self._store.close()
+            self._store = None
+
+    async def submit(self, payload: bytes) -> bytes:
+        """Decide an encoded list of Requests; the encoded Replies, in order, once committed.
+
+        `AWAY` when the book is not serving or lost its flush, `BUSY` when the inbox is
+        full: the same batch may be sent again.
+        """
+        if not self._serving:
+            return AWAY
+        requests = _requests(payload)
+        if self._queued + len(requests) > INBOX_MAX:
+            return BUSY
+        replies: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
+        self._inbox.append(Arrival(requests, replies))
+        self._queued += len(requests)
+        self._wake.set()
+        try:
+            return _replies(await replies)
+        except _Lost:
+            return AWAY
+
+    def stats(self) -> dict[str, Any]:
+        """For the operator: what the book holds and did since it was made."""
+        return {
+            "market": self.market,
+            "serving": self._serving,
+            "fenced": self.fenced,
+            "epoch": self._epoch,
+            "leads": len(self._book.leads),
+            "live_holds": self._book.live_holds,
+            "position": self._position,
+            "feed_seq": self._feed_seq,
+            "published_seq": self._publisher.published_seq,
+            "queued": self._queued,
+            "flushes": self._flushes,
+            "decided": self._decided,
+            "reloads": self._reloads,
+        }
+
+    async def _load(self) -> None:
+        """Raise the epoch, then load: whatever an older book still had in flight is
+        either committed before the load, or never."""
+        if self._store is not None:
+            await self._store.close()
+            self._store = None
+        store = await BookStore.connect(self._database_url, self.market)
+        taken = await store.take_over()
+        book = Book()
+        # Hundreds of thousands of small objects are made, and none is garbage.
+        gc.disable()
+        try:
+            await store.load(book, self._now(taken.at))
+        finally:
+            gc.enable()
+            gc.freeze()
+        self._store, self._book = store, book
+        self._epoch, self._position, self._feed_seq, self._journal_at = taken
+        self._last_seen = time.monotonic()
+        self._serving = True
+        log.info("book %s serves epoch %d: %d leads", self.market, self._epoch, len(book.leads))
+
+    def _now(self, journal_at: int) -> int:
+        """µs; never behind the journal, so a clock stepping back revives no hold."""
+        return max(journal_at, self._clock() // 1000)
+
+    # --- the one consumer ----------------------------------------------------------
+
+    async def _consume(self) -> None:
+        while self._serving:
+            try:
+                await self._turn()
+            except Fenced as fenced:
+                log.warning("%s; this book stops", fenced)
+                self._stop_fenced()
+                return
+            except Exception:
+                log.exception("book %s lost a flush and reloads", self.market)
+                self._serving = False
+                await self._reload()
+        self._drop_inbox()
+
+    async def _turn(self) -> None:
+        if not self._inbox:
+            self._wake.clear()
+            await self._wait()
+        arrivals = self._take()
+        if arrivals:
+            await self._flush(arrivals)
+        elif self._expiry_due():
+            await self._flush([])
+        else:
+            await self._look_around()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(TICK):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _expiry_due(self) -> bool:
+        deadline = self._book.next_deadline()
+        return deadline is not None and deadline <= self._now(self._journal_at)
+
+    async def _look_around(self) -> None:
+        """What an idle book does: see that the market is still its own, and tidy up."""
+        now = time.monotonic()
+        assert self._store is not None
+        if now - self._last_seen >= OWNERSHIP_CHECK:
+            if not await self._store.owns(self._epoch):
+                raise Fenced(f"{self.market}: epoch {self._epoch} was superseded")
+            self._last_seen = now
+        if now - self._last_pruned >= PRUNE_EVERY:
+            self._last_pruned = now
+            async with self._store.flush(self._epoch):
+                await self._store.prune(self._now(self._journal_at), ANSWERS_KEPT_US)
+            self._book.forget_past(self._now(self._journal_at))
+
+    def _take(self) -> list[Arrival]:
+        """Whole calls, together at most BATCH_MAX commands unless one call alone has more."""
+        if self._one_by_one > 0 and self._inbox:
+            self._one_by_one -= 1
+            arrival = self._inbox.popleft()
+            self._queued -= len(arrival.requests)
+            return [arrival]
+        arrivals: list[Arrival] = []
+        count = 0
+        while self._inbox and (not arrivals or count + len(self._inbox[0].requests) <= BATCH_MAX):
+            arrival = self._inbox.popleft()
+            count += len(arrival.requests)
+            arrivals.append(arrival)
+        self._queued -= count
+        return arrivals
+
+    async def _flush(self, arrivals: Sequence[Arrival]) -> None:
+        requests = [request for arrival in arrivals for request in arrival.requests]
+        try:
+            replies, events = await self._commit(requests)
+        except BaseException:
+            for arrival in arrivals:
+                if not arrival.replies.done():
+                    arrival.replies.set_exception(_Lost())
+            raise
+        self._flushes += 1
+        self._decided += len(requests)
+        self._last_seen = time.monotonic()
+        start = 0
+        for arrival in arrivals:
+            end = start + len(arrival.requests)
+            if not arrival.replies.done():
+                arrival.replies.set_result(replies[start:end])
+            start = end
+        self._publisher.put(events)
+
+    async def _commit(self, requests: Sequence[Request]) -> tuple[list[Reply], Committed]:
+        store = self._store
+        assert store is not None
+        buyers = {
+            request.command.user_id
+            for request in requests
+            if isinstance(request.command, BUYER_COMMANDS)
+        }
+        async with store.flush(self._epoch):
+            known = await store.known([r.command_id for r in requests]) if requests else {}
+            accounts = (
+                await store.lock_accounts(
+                    list(buyers),
+                    self._plans,
+                    count_holds=any(isinstance(r.command, c.Hold) for r in requests),
+                )
+                if buyers
+                else {}
+            )
+            now = self._now(self._journal_at)
+            outcome = decide_batch(
+                self._book,
+                requests,
+                known=known,
+                accounts=accounts,
+                now=now,
+                position=self._position,
+                feed_seq=self._feed_seq,
+            )
+            public = await self._write(store, outcome, now)
+            contacts = await store.contacts(bought) if (bought := _bought(outcome)) else {}
+        published = Committed(self._feed_seq + 1, outcome.feed_seq, public, _ticks(outcome, now))
+        self._position, self._feed_seq, self._journal_at = outcome.position, outcome.feed_seq, now
+        replies = [
+            Reply(answer, contacts.get(answer.lead_id) if isinstance(answer, Bought) else None)
+            for answer in outcome.replies
+        ]
+        return replies, published
+
+    async def _write(self, store: BookStore, outcome: Outcome, now: int) -> list[str]:
+        """Write what the batch came to; the public events as JSON texts, in order of seq."""
+        if not outcome.changes():
+            return []
+        leads = self._book.leads
+        if outcome.listed or outcome.updated:
+            await store.write_listings(outcome.listed, outcome.updated, now)
+        if outcome.merged_into:
+            await store.write_merges(outcome.merged_into)
+        if outcome.leads:
+            await store.write_trading(outcome.leads, new=outcome.new_leads)
+        if outcome.seats:
+            await store.write_seats(outcome.seats, leads)
+        if outcome.past_holds:
+            await store.write_past_holds(outcome.past_holds, leads)
+        if outcome.sales:
+            await store.write_sales(outcome.sales, now)
+        if outcome.ticks:
+            await store.write_ticks(outcome.ticks, now)
+        whole = outcome.whole_leads()
+        teasers = await store.teasers(list(whole)) if whole else {}
+        rows = _journal_rows(outcome, teasers, rfc3339(now))
+        await store.write_journal(rows, outcome.answers, now)
+        if rows:
+            await store.advance(self._epoch, outcome.position, outcome.feed_seq, now)
+        return [row.public for row in rows if row.public is not None]
+
+    # --- losing it -----------------------------------------------------------------
+
+    async def _reload(self) -> None:
+        """Load until it works. Commands decided next go in one call at a time, so that one
+        that always fails its flush takes no others with it."""
+        self._reloads += 1
+        self._one_by_one = 64
+        self._drop_inbox()
+        pause = 0.05
+        while True:
+            try:
+                await self._load()
+                self._publisher.resume(self._feed_seq)
+                return
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                log.warning("book %s can't load yet: %s", self.market, error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, RELOAD_PAUSE_MAX)
+
+    def _stop_fenced(self) -> None:
+        self._serving = False
+        self.fenced = True
+        self._drop_inbox()
+        if self._on_fenced is not None:
+            self._on_fenced()
+
+    def _drop_inbox(self) -> None:
+        for arrival in self._inbox:
+            if not arrival.replies.done():
+                arrival.replies.set_exception(_Lost())
+        self._inbox.clear()
+        self._queued = 0
+
+
+class _Lost(Exception):
+    """The flush that carried this call did not commit here; the caller asks again."""
+
+
+def _bought(outcome: Outcome) -> list[str]:
+    return [answer.lead_id for answer in outcome.replies if isinstance(answer, Bought)]
+
+
+def _journal_rows(
+    outcome: Outcome, teasers: Mapping[str, dict[str, Any]], at: str
+) -> list[JournalRow]:
+    rows = []
+    for position, seq, event, thin in outcome.entries:
+        public = None
+        if seq is not None and thin is not None:
+            lead = thin._asdict()
+            if isinstance(event, WHOLE):
+                lead = {**teasers[event.lead_id], **lead}
+            public = _json(
+                {"seq": seq, "type": PUBLIC_TYPE[type(event)], "at": at, "lead": lead}
+            ).decode()
+        rows.append(JournalRow(position, seq, event, public))
+    return rows
+
+
+def _ticks(outcome: Outcome, now: int) -> list[tuple[int, str, str, str]]:
+    """(position, at, reason, ticks as JSON text) of each repricing."""
+    return [
+        (
+            position,
+            rfc3339(now),
+            tick.reason,
+            _json(
+                [
+                    {"lead_id": lead_id, "price": price}
+                    for lead_id, price in zip(tick.lead_ids, tick.prices, strict=True)
+                ]
+            ).decode(),
+        )
+        for position, tick in outcome.ticks
+    ]

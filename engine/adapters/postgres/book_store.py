@@ -1,0 +1,533 @@
+"""The durable side of one market's book: what a flush reads and writes, set-based.
+
+Every method but `take_over` runs inside the flush's transaction, after `fence`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import asyncpg
+import msgspec
+
+from engine.adapters.postgres.teaser import TEASER_COLUMNS, TEASER_TABLES, teaser
+from engine.market import events as e
+from engine.market.account import Account
+from engine.market.answers import Answer, Contact
+from engine.market.batch import StoredAnswer
+from engine.market.book import Book
+from engine.market.instant import to_datetime
+from engine.market.lead import Lead, PastHold, Seat
+from engine.market.listing import Listing
+from engine.market.plan import Plan
+
+# A wallet locked by another market's flush is waited for this long, then the flush fails.
+LOCK_TIMEOUT = "2s"
+LOAD_CHUNK = 20_000
+
+_encode_event = msgspec.json.Encoder().encode
+_encode_answer = msgspec.msgpack.Encoder().encode
+_decode_answer = msgspec.msgpack.Decoder(Answer).decode
+_decode_event = msgspec.json.Decoder(e.Event).decode
+
+# Columns of `leads` that come from the Listing, in its order.
+LISTING_COLUMNS = Listing.__struct_fields__
+_LISTING_TYPES = {
+    "quality": "float8",
+    "fraud_flag": "bool",
+    "is_sample": "bool",
+    "list_price": "int8",
+    "bedrooms_total": "int4",
+    "bathrooms_total_integer": "int4",
+    "living_area": "int4",
+    "lot_size_square_feet": "int8",
+    "year_built": "int4",
+    "latitude": "float8",
+    "longitude": "float8",
+}
+
+
+class Fenced(Exception):
+    """Another book owns the market: this one must stop and never write again."""
+
+
+class Takeover(NamedTuple):
+    """Where a starting book goes on: its epoch and the ends of journal and feed. `at` in µs."""
+
+    epoch: int
+    position: int
+    feed_seq: int
+    at: int
+
+
+class JournalRow(NamedTuple):
+    position: int
+    feed_seq: int | None
+    event: e.Event
+    public: str | None
+
+
+class BookStore:
+    """One connection, one market. Not for concurrent use."""
+
+    def __init__(self, connection: asyncpg.Connection, market: str) -> None:
+        self.connection = connection
+        self.market = market
+
+    @classmethod
+    async def connect(cls, database_url: str, market: str) -> BookStore:
+        """Raises OSError or asyncpg.PostgresError when the database can't be reached."""
+        connection = await asyncpg.connect(
+            database_url,
+            timeout=10,
+            command_timeout=30,
+            server_settings={
+                "application_name": f"book:{market}",
+                "lock_timeout": LOCK_TIMEOUT,
+                "idle_in_transaction_session_timeout": "60s",
+                # The set-based statements are small and repeated; compiling them never pays.
+                "jit": "off",
+                "plan_cache_mode": "force_generic_plan",
+            },
+        )
+        return cls(connection, market)
+
+    async def close(self) -> None:
+        await self.connection.close(timeout=2)
+
+    # --- ownership ---------------------------------------------------------------
+
+    async def take_over(self) -> Takeover:
+        """Raise the epoch and commit: every older book of this market is fenced from now on.
+
+        Raises LookupError when the market has no row (migrate and launch first).
+        """
+        row = await self.connection.fetchrow(
+            "UPDATE markets SET epoch = epoch + 1 WHERE market = $1"
+            " RETURNING epoch, position, feed_seq, journal_at",
+            self.market,
+        )
+        if row is None:
+            raise LookupError(f"market {self.market} is not in the database")
+        return Takeover(*row)
+
+    async def owns(self, epoch: int) -> bool:
+        """Whether `epoch` is still the market's; without a lock, for an idle book's check."""
+        current = await self.connection.fetchval(
+            "SELECT epoch FROM markets WHERE market = $1", self.market
+        )
+        return bool(current == epoch)
+
+    @asynccontextmanager
+    async def flush(self, epoch: int) -> AsyncIterator[None]:
+        """A transaction that begins with the fence. Raises Fenced if another book took over."""
+        async with self.connection.transaction():
+            current = await self.connection.fetchval(
+                "SELECT epoch FROM markets WHERE market = $1 FOR NO KEY UPDATE", self.market
+            )
+            if current != epoch:
+                raise Fenced(f"{self.market}: epoch {epoch} was superseded by {current}")
+            yield
+
+    # --- what a flush reads --------------------------------------------------------
+
+    async def known(self, command_ids: Sequence[bytes]) -> dict[bytes, StoredAnswer]:
+        rows = await self.connection.fetch(
+            "SELECT command_id, request_hash, answer FROM commands WHERE command_id = ANY($1)",
+            command_ids,
+        )
+        return {row[0]: StoredAnswer(row[1], _decode_answer(row[2])) for row in rows}
+
+    async def lock_accounts(
+        self, user_ids: Sequence[str], plans: Mapping[str, Plan], *, count_holds: bool
+    ) -> dict[str, Account]:
+        """The active accounts among `user_ids`, their wallets locked until the flush ends.
+
+        Hold counts are read by a statement of their own, after the locks: a snapshot
+        taken before them could miss another market's hold.
+        """
+        rows = await self.connection.fetch(
+            "SELECT w.user_id, w.balance, u.plan FROM wallets w JOIN users u USING (user_id)"
+            " WHERE w.user_id = ANY($1) AND u.status = 'active'"
+            " ORDER BY w.user_id FOR NO KEY UPDATE OF w",
+            user_ids,
+        )
+        accounts = {
+            row[0]: Account(row[0], row[1], plans.get(row[2], plans["basic"])) for row in rows
+        }
+        if count_holds and accounts:
+            counted = await self.connection.fetch(
+                "SELECT user_id, count(*) FROM seats"
+                " WHERE user_id = ANY($1) AND order_id IS NULL GROUP BY user_id",
+                list(accounts),
+            )
+            for user_id, holds in counted:
+                accounts[user_id].live_holds = holds
+        return accounts
+
+    async def contacts(self, lead_ids: Sequence[str]) -> dict[str, Contact]:
+        rows = await self.connection.fetch(
+            "SELECT lead_id, name, phone, email, unparsed_address, latitude, longitude,"
+            " source_url, is_invented FROM contacts WHERE lead_id = ANY($1)",
+            lead_ids,
+        )
+        return {
+            row[0]: Contact(
+                name=row[1],
+                phone=row[2],
+                email=row[3],
+                unparsed_address=row[4],
+                latitude=row[5],
+                longitude=row[6],
+                source_url=row[7],
+                is_invented=row[8],
+            )
+            for row in rows
+        }
+
+    async def teasers(self, lead_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        rows = await self.connection.fetch(
+            f"SELECT {TEASER_COLUMNS} FROM {TEASER_TABLES} WHERE l.lead_id = ANY($1)",
+            lead_ids,
+        )
+        return {row["lead_id"]: teaser(row) for row in rows}
+
+    # --- what a flush writes -------------------------------------------------------
+
+    async def write_listings(
+        self, listed: Mapping[str, Listing], updated: Mapping[str, Listing], at: int
+    ) -> None:
+        if listed:
+            await self.connection.execute(
+                _INSERT_LEADS, self.market, to_datetime(at), *_columns(listed)
+            )
+        if updated:
+            await self.connection.execute(_UPDATE_LEADS, to_datetime(at), *_columns(updated))
+
+    async def write_merges(self, merged_into: Mapping[str, str]) -> None:
+        await self.connection.execute(
+            "UPDATE leads SET merged_into = u.into_id"
+            " FROM unnest($1::text[], $2::text[]) u(lead_id, into_id)"
+            " WHERE leads.lead_id = u.lead_id",
+            list(merged_into),
+            list(merged_into.values()),
+        )
+
+    async def write_trading(self, leads: Mapping[str, Lead], *, new: Iterable[str]) -> None:
+        new = set(new)
+        fresh = {lead_id: lead for lead_id, lead in leads.items() if lead_id in new}
+        known = {lead_id: lead for lead_id, lead in leads.items() if lead_id not in new}
+        if fresh:
+            await self.connection.execute(
+                "INSERT INTO lead_trading"
+                " (lead_id, market, lead_state, price, max_buyers, sold, held)"
+                " SELECT u.lead_id, $1, u.lead_state, u.price, u.max_buyers, u.sold, u.held"
+                " FROM unnest($2::text[], $3::text[], $4::int8[], $5::int4[], $6::int4[],"
+                " $7::int4[]) u(lead_id, lead_state, price, max_buyers, sold, held)",
+                self.market,
+                *_trading_columns(fresh),
+            )
+        if known:
+            await self.connection.execute(
+                "UPDATE lead_trading t"
+                " SET lead_state = u.lead_state, price = u.price, sold = u.sold, held = u.held"
+                " FROM unnest($1::text[], $2::text[], $3::int8[], $4::int4[], $5::int4[],"
+                " $6::int4[]) u(lead_id, lead_state, price, max_buyers, sold, held)"
+                " WHERE t.lead_id = u.lead_id",
+                *_trading_columns(known),
+            )
+
+    async def write_seats(
+        self, pairs: Iterable[tuple[str, str]], leads: Mapping[str, Lead]
+    ) -> None:
+        """Bring the rows of (lead, buyer) `pairs` to what `leads` say.
+
+        Old rows go first: a seat freed and taken again within one batch changes hands.
+        """
+        pairs = list(pairs)
+        await self.connection.execute(
+            "DELETE FROM seats s USING unnest($1::text[], $2::text[]) u(lead_id, user_id)"
+            " WHERE s.lead_id = u.lead_id AND s.user_id = u.user_id",
+            [lead_id for lead_id, _ in pairs],
+            [user_id for _, user_id in pairs],
+        )
+        taken = [
+            (lead_id, user_id, seat, leads[lead_id].max_buyers)
+            for lead_id, user_id in pairs
+            if (seat := (leads[lead_id].taken or {}).get(user_id)) is not None
+        ]
+        if not taken:
+            return
+        held = [seat if seat.order_id is None else None for _, _, seat, _ in taken]
+        await self.connection.execute(
+            "INSERT INTO seats (lead_id, seat, market, user_id, max_buyers, price, hold,"
+            " first_held_at, held_at, held_until, forget_after, order_id)"
+            " SELECT u.lead_id, u.seat, $1, u.user_id, u.max_buyers, u.price, u.hold,"
+            " u.first_held_at, u.held_at, u.held_until, u.forget_after, u.order_id"
+            " FROM unnest($2::text[], $3::int2[], $4::text[], $5::int4[], $6::int8[], $7::text[],"
+            " $8::int8[], $9::int8[], $10::int8[], $11::int8[], $12::text[])"
+            " u(lead_id, seat, user_id, max_buyers, price, hold, first_held_at, held_at,"
+            " held_until, forget_after, order_id)",
+            self.market,
+            [lead_id for lead_id, _, _, _ in taken],
+            [seat.number for _, _, seat, _ in taken],
+            [user_id for _, user_id, _, _ in taken],
+            [max_buyers for _, _, _, max_buyers in taken],
+            [seat.price for _, _, seat, _ in taken],
+            [seat and seat.hold for seat in held],
+            [seat and seat.first_held_at for seat in held],
+            [seat and seat.held_at for seat in held],
+            [seat and seat.held_until for seat in held],
+            [seat and seat.forget_after for seat in held],
+            [seat.order_id for _, _, seat, _ in taken],
+        )
+
+    async def write_past_holds(
+        self, pairs: Iterable[tuple[str, str]], leads: Mapping[str, Lead]
+    ) -> None:
+        pairs = list(pairs)
+        await self.connection.execute(
+            "DELETE FROM past_holds p USING unnest($1::text[], $2::text[]) u(lead_id, user_id)"
+            " WHERE p.lead_id = u.lead_id AND p.user_id = u.user_id",
+            [lead_id for lead_id, _ in pairs],
+            [user_id for _, user_id in pairs],
+        )
+        kept = [
+            (lead_id, user_id, past)
+            for lead_id, user_id in pairs
+            if (past := (leads[lead_id].past or {}).get(user_id)) is not None
+        ]
+        if kept:
+            await self.connection.execute(
+                "INSERT INTO past_holds"
+                " (lead_id, user_id, market, first_held_at, ended_because, forget_at)"
+                " SELECT u.lead_id, u.user_id, $1, u.first_held_at, u.ended_because, u.forget_at"
+                " FROM unnest($2::text[], $3::text[], $4::int8[], $5::text[], $6::int8[])"
+                " u(lead_id, user_id, first_held_at, ended_because, forget_at)",
+                self.market,
+                [lead_id for lead_id, _, _ in kept],
+                [user_id for _, user_id, _ in kept],
+                [past.first_held_at for _, _, past in kept],
+                [past.ended_because for _, _, past in kept],
+                [past.forget_at for _, _, past in kept],
+            )
+
+    async def write_sales(self, sales: Sequence[e.LeadSold], at: int) -> None:
+        """Orders, their transfers to `house:sales`, and the wallets' new balances."""
+        order_ids = [sale.order_id for sale in sales]
+        user_ids = [sale.user_id for sale in sales]
+        prices = [sale.price for sale in sales]
+        await self.connection.execute(
+            "INSERT INTO orders (order_id, market, lead_id, user_id, seat, price, bought_at)"
+            " SELECT u.order_id, $1, u.lead_id, u.user_id, u.seat, u.price, $2"
+            " FROM unnest($3::text[], $4::text[], $5::text[], $6::int2[], $7::int8[])"
+            " u(order_id, lead_id, user_id, seat, price)",
+            self.market,
+            at,
+            order_ids,
+            [sale.lead_id for sale in sales],
+            user_ids,
+            [sale.seat for sale in sales],
+            prices,
+        )
+        # A discount of 100 % makes an order of nothing, which moves no credit.
+        await self.connection.execute(
+            "WITH sale AS (SELECT * FROM unnest($1::text[], $2::text[], $3::int8[])"
+            " u(order_id, user_id, price) WHERE price > 0),"
+            " moved AS (INSERT INTO transfers"
+            " (transfer_id, debit_account, credit_account, amount, reason, reference, created_at)"
+            " SELECT 'order:' || order_id, 'user:' || user_id, 'house:sales', price, 'purchase',"
+            " order_id, $4 FROM sale)"
+            " UPDATE wallets w SET balance = w.balance - s.spent"
+            " FROM (SELECT user_id, sum(price) AS spent FROM sale GROUP BY user_id) s"
+            " WHERE w.user_id = s.user_id",
+            order_ids,
+            user_ids,
+            prices,
+            to_datetime(at),
+        )
+
+    async def write_journal(
+        self, rows: Sequence[JournalRow], answers: Mapping[bytes, StoredAnswer], at: int
+    ) -> None:
+        if rows:
+            await self.connection.execute(
+                "INSERT INTO market_events"
+                " (market, position, feed_seq, at, lead_id, event, public)"
+                " SELECT $1, u.position, u.feed_seq, $2, u.lead_id, u.event::jsonb, u.public::json"
+                " FROM unnest($3::int8[], $4::int8[], $5::text[], $6::text[], $7::text[])"
+                " u(position, feed_seq, lead_id, event, public)",
+                self.market,
+                at,
+                [row.position for row in rows],
+                [row.feed_seq for row in rows],
+                [row.event.lead_id for row in rows],
+                [_encode_event(row.event).decode() for row in rows],
+                [row.public for row in rows],
+            )
+        if answers:
+            await self.connection.execute(
+                "INSERT INTO commands (command_id, market, request_hash, answer, decided_at)"
+                " SELECT u.command_id, $1, u.request_hash, u.answer, $2"
+                " FROM unnest($3::bytea[], $4::bytea[], $5::bytea[])"
+                " u(command_id, request_hash, answer)",
+                self.market,
+                at,
+                list(answers),
+                [stored.request_hash for stored in answers.values()],
+                [_encode_answer(stored.answer) for stored in answers.values()],
+            )
+
+    async def write_ticks(self, ticks: Sequence[tuple[int, e.LeadsRepriced]], at: int) -> None:
+        await self.connection.executemany(
+            "INSERT INTO price_ticks (market, position, at, reason, lead_ids, prices)"
+            " VALUES ($1, $2, $3, $4, $5, $6)",
+            [
+                (self.market, position, at, tick.reason, tick.lead_ids, tick.prices)
+                for position, tick in ticks
+            ],
+        )
+
+    async def advance(self, epoch: int, position: int, feed_seq: int, at: int) -> None:
+        await self.connection.execute(
+            "UPDATE markets SET position = $3, feed_seq = $4, journal_at = $5"
+            " WHERE market = $1 AND epoch = $2",
+            self.market,
+            epoch,
+            position,
+            feed_seq,
+            at,
+        )
+
+    # --- load ----------------------------------------------------------------------
+
+    async def load(self, book: Book, now: int) -> None:
+        """Fill an empty book with what trading needs, from the projected tables."""
+        async with self.connection.transaction(isolation="repeatable_read", readonly=True):
+            leads = await self.connection.fetch(
+                "SELECT lead_id, price, max_buyers, lead_state, sold, held"
+                " FROM lead_trading WHERE market = $1",
+                self.market,
+            )
+            for lead_id, price, max_buyers, state, sold, held in leads:
+                book.load_lead(lead_id, Lead(price, max_buyers, state, sold, held))
+            del leads
+            for row in await self.connection.fetch(
+                "SELECT lead_id, user_id, seat, price, hold, first_held_at, held_at, held_until,"
+                " forget_after, order_id FROM seats WHERE market = $1",
+                self.market,
+            ):
+                book.load_seat(
+                    row[0],
+                    row[1],
+                    Seat(
+                        row[2],
+                        row[3],
+                        hold=row[4],
+                        first_held_at=row[5] or 0,
+                        held_at=row[6] or 0,
+                        held_until=row[7] or 0,
+                        forget_after=row[8] or 0,
+                        order_id=row[9],
+                    ),
+                )
+            for lead_id, user_id, first_held_at, because, forget_at in await self.connection.fetch(
+                "SELECT lead_id, user_id, first_held_at, ended_because, forget_at"
+                " FROM past_holds WHERE market = $1 AND forget_at > $2",
+                self.market,
+                now,
+            ):
+                book.load_past(lead_id, user_id, PastHold(first_held_at, because, forget_at))
+
+    async def journal(self) -> AsyncIterator[tuple[e.Event, int]]:
+        """Every event of the market in order, with its instant in µs."""
+        async with self.connection.transaction(readonly=True):
+            async for row in self.connection.cursor(
+                "SELECT event, at FROM market_events WHERE market = $1 ORDER BY position",
+                self.market,
+                prefetch=LOAD_CHUNK,
+            ):
+                yield _decode_event(row[0]), row[1]
+
+    async def public_events(self, after: int, limit: int) -> list[tuple[int, str]]:
+        """(seq, event as JSON text) of at most `limit` public events after seq `after`."""
+        rows = await self.connection.fetch(
+            "SELECT feed_seq, public FROM market_events"
+            " WHERE market = $1 AND feed_seq > $2 ORDER BY feed_seq LIMIT $3",
+            self.market,
+            after,
+            limit,
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    # --- upkeep --------------------------------------------------------------------
+
+    async def prune(self, now: int, answers_kept_us: int, batch: int = 5_000) -> None:
+        """Forget answers and past holds whose time is over, a bounded batch a call."""
+        await self.connection.execute(
+            "DELETE FROM commands WHERE ctid = ANY(ARRAY(SELECT ctid FROM commands"
+            " WHERE decided_at < $1 AND market = $2 LIMIT $3))",
+            now - answers_kept_us,
+            self.market,
+            batch,
+        )
+        await self.connection.execute(
+            "DELETE FROM past_holds WHERE ctid = ANY(ARRAY(SELECT ctid FROM past_holds"
+            " WHERE market = $1 AND forget_at <= $2 LIMIT $3))",
+            self.market,
+            now,
+            batch,
+        )
+
+
+def _columns(listings: Mapping[str, Listing]) -> list[list[Any]]:
+    """Parallel arrays: lead ids, then each listing column; `sources` joined, since arrays
+    of arrays must be rectangular."""
+    columns: list[list[Any]] = [list(listings)]
+    for name in LISTING_COLUMNS:
+        values = [getattr(listing, name) for listing in listings.values()]
+        columns.append([",".join(v) for v in values] if name == "sources" else values)
+    return columns
+
+
+def _trading_columns(leads: Mapping[str, Lead]) -> list[list[Any]]:
+    rows = leads.values()
+    return [
+        list(leads),
+        [lead.state for lead in rows],
+        [lead.price for lead in rows],
+        [lead.max_buyers for lead in rows],
+        [lead.sold for lead in rows],
+        [lead.held for lead in rows],
+    ]
+
+
+def _unnest(first: int) -> str:
+    arrays = [f"${first}::text[]"] + [
+        f"${first + 1 + i}::{_LISTING_TYPES.get(name, 'text')}[]"
+        for i, name in enumerate(LISTING_COLUMNS)
+    ]
+    return f"unnest({', '.join(arrays)}) u(lead_id, {', '.join(LISTING_COLUMNS)})"
+
+
+def _value(name: str) -> str:
+    return "string_to_array(u.sources, ',')" if name == "sources" else f"u.{name}"
+
+
+_INSERT_LEADS = (
+    f"INSERT INTO leads (lead_id, market, listed_at, updated_at, {', '.join(LISTING_COLUMNS)})"
+    f" SELECT u.lead_id, $1, $2, $2, {', '.join(map(_value, LISTING_COLUMNS))} FROM {_unnest(3)}"
+)
+
+# The rounded point is fixed at first listing: a moving one could be averaged into the exact one.
+_FIXED = ("latitude", "longitude")
+_UPDATE_LEADS = (
+    "UPDATE leads l SET updated_at = $1, "
+    + ", ".join(
+        f"{name} = coalesce(l.{name}, u.{name})" if name in _FIXED else f"{name} = {_value(name)}"
+        for name in LISTING_COLUMNS
+    )
+    + f" FROM {_unnest(2)} WHERE l.lead_id = u.lead_id"
+)
