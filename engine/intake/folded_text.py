@@ -1,0 +1,53 @@
+"""Text read as a reader reads it: case, accents, full-width and foreign digits folded.
+
+The folded text keeps for each of its characters where it came from, so that what is
+found in it can be covered in the original.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+
+
+class FoldedText:
+    """`text` is the folded text; `origin[i]` the position in the original of `text[i]`."""
+
+    __slots__ = ("origin", "text")
+
+    def __init__(self, original: str) -> None:
+        self.text: str
+        self.origin: Sequence[int]
+        if original.isascii():
+            self.text, self.origin = original.lower(), range(len(original))
+            return
+        pieces: list[str] = []
+        origin: list[int] = []
+        for position, character in enumerate(original):
+            folded = _folded(character)
+            pieces.append(folded)
+            origin.extend([position] * len(folded))
+        self.text, self.origin = "".join(pieces), origin
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """The original positions of `text[start:end]`, which must not be empty."""
+        return self.origin[start], self.origin[end - 1] + 1
+
+
+def bare_text(text: str) -> str:
+    """Only the letters and digits of the folded text: what a value is compared by."""
+    return "".join(c for c in FoldedText(text).text if c.isalnum())
+
+
+@lru_cache(maxsize=16_384)
+def _folded(character: str) -> str:
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:
+        return str(digit)
+    if character.isspace():
+        return character
+    if unicodedata.category(character) in {"Cf", "Mn", "Me"}:
+        return ""  # Invisible characters and accents hide a value without changing it.
+    decomposed = unicodedata.normalize("NFKD", character).casefold()
+    return "".join(c for c in decomposed if unicodedata.category(c) not in {"Cf", "Mn", "Me"})

@@ -1,0 +1,75 @@
+"""From a source's record to what anyone signed in may know of the lead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.intake.grid import round_point
+from engine.intake.mask import mask_remarks
+from engine.intake.quality import quality_of
+from engine.intake.record import SourceRecord
+from engine.market.listing import Listing
+
+# A record of another status tells that a lead is gone; it never lists one.
+LISTABLE_STATUSES = frozenset({"Active", "Coming Soon", None})
+
+
+def is_listable(record: SourceRecord) -> bool:
+    return record.standard_status in LISTABLE_STATUSES
+
+
+def to_listing(record: SourceRecord, *, now_us: int) -> Listing:
+    """The public facts of a record: remarks masked, place rounded, contact left behind.
+
+    `now_us`, microseconds since the epoch UTC, is what freshness is measured against.
+    Title and remarks become `public_remarks`.
+    """
+    latitude, longitude = _public_point(record)
+    text = "\n".join(part for part in (record.title, record.remarks) if part)
+    return Listing(
+        quality=quality_of(record, now_us=now_us).score,
+        sources=(record.source,),
+        is_sample=record.is_sample,
+        list_price=record.list_price,
+        standard_status=record.standard_status,
+        property_type=record.property_type,
+        property_sub_type=record.property_sub_type,
+        bedrooms_total=record.bedrooms_total,
+        bathrooms_total_integer=record.bathrooms_total_integer,
+        living_area=record.living_area,
+        lot_size_square_feet=record.lot_size_square_feet,
+        year_built=record.year_built,
+        city=record.city,
+        state_or_province=record.state_or_province,
+        postal_code=record.postal_code,
+        latitude=latitude,
+        longitude=longitude,
+        public_remarks=mask_remarks(text, values=contact_values(record)) if text else None,
+        originating_system_name=record.originating_system_name,
+        modification_timestamp=record.modification_timestamp,
+    )
+
+
+def contact_values(record: SourceRecord) -> Iterator[str]:
+    """Every text that names or reaches the lead's person or door."""
+    contact = record.contact
+    for value in (
+        contact.name,
+        contact.phone,
+        contact.email,
+        contact.unparsed_address,
+        record.street_address,
+        contact.source_url,
+    ):
+        if value:
+            yield value
+    for degrees in (contact.latitude, contact.longitude):
+        if degrees is not None:
+            yield repr(degrees)
+
+
+def _public_point(record: SourceRecord) -> tuple[float | None, float | None]:
+    latitude, longitude = record.contact.latitude, record.contact.longitude
+    if latitude is None or longitude is None:
+        return None, None
+    return round_point(latitude, longitude)
