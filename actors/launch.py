@@ -1,0 +1,195 @@
+"""The actors of an installation: made at launch, found by name, reached by `ray_transport`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import ray
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError
+
+from actors.client import BookGone, MarketClient, Transport
+from actors.intake_desk import IntakeDesk
+from actors.lead_book import LeadBook
+from engine.market.plan import load_plans
+from engine.market_directory import Market, load_markets
+from engine.settings import Settings
+
+log = logging.getLogger(__name__)
+
+NAMESPACE = "aiqleads"
+# A command is retried by its caller under its own id, never by Ray.
+ACTOR_OPTIONS: dict[str, Any] = {
+    "num_cpus": 0,
+    "max_restarts": -1,
+    "max_task_retries": 0,
+    "max_concurrency": 256,
+    "lifetime": "detached",
+    "namespace": NAMESPACE,
+}
+READY_SECONDS = 120.0
+
+
+class BookActor(LeadBook):
+    """A LeadBook as a Ray actor: serving when it is there, gone for good when fenced."""
+
+    async def __init__(self, market: str, settings: Settings) -> None:  # type: ignore[misc]
+        _log_to_stderr(settings)
+        super().__init__(
+            market,
+            settings.database_url,
+            settings.redis_url,
+            load_plans(settings.plans_file),
+            on_fenced=_leave_for_good,
+        )
+        await self.start()
+
+    async def status(self) -> dict[str, Any]:
+        return self.stats()
+
+
+class DeskActor(IntakeDesk):
+    """An IntakeDesk as a Ray actor."""
+
+    async def __init__(self, market: str, settings: Settings) -> None:  # type: ignore[misc]
+        _log_to_stderr(settings)
+        super().__init__(market, settings.database_url, MarketClient(ray_transport()))
+        await self.start()
+
+    async def status(self) -> dict[str, Any]:
+        return {"market": self.market, "serving": True}
+
+
+def connect(settings: Settings) -> None:
+    """Join the installation's Ray cluster as a driver. Raises ConnectionError if it is away."""
+    if not ray.is_initialized():
+        ray.init(
+            address=settings.ray_address or None,
+            namespace=NAMESPACE,
+            log_to_driver=False,
+            configure_logging=False,
+        )
+
+
+def launch(settings: Settings, on_progress: Callable[[str], None] = lambda _: None) -> None:
+    """Have every market's book and desk running and serving; a repeat changes nothing.
+
+    Raises RuntimeError naming the actor that did not come up.
+    """
+    connect(settings)
+    markets = load_markets(settings.markets_file)
+    asyncio.run(_enter_markets(settings.database_url, list(markets.values())))
+    for kind, actor_class in (("book", BookActor), ("desk", DeskActor)):
+        handles = {
+            market: _running(f"{kind}:{market}", actor_class, market, settings)
+            for market in markets
+        }
+        for market, handle in handles.items():
+            _await_ready(f"{kind}:{market}", handle)
+            on_progress(f"{kind}:{market}")
+
+
+def stop_actors(settings: Settings) -> None:
+    """End every actor that `launch` made, so that its market is let go in order."""
+    connect(settings)
+    for market in load_markets(settings.markets_file):
+        for kind in ("desk", "book"):
+            handle = _find(f"{kind}:{market}")
+            if handle is None:
+                continue
+            try:
+                ray.get(handle.stop.remote(), timeout=10)
+            except (RayActorError, TimeoutError) as error:
+                log.warning("%s:%s did not stop in order: %s", kind, market, error)
+            ray.kill(handle, no_restart=True)
+
+
+def statuses(settings: Settings) -> dict[str, dict[str, Any] | None]:
+    """What each actor says of itself; None for one that does not answer."""
+    connect(settings)
+    found: dict[str, dict[str, Any] | None] = {}
+    for market in load_markets(settings.markets_file):
+        for kind in ("book", "desk"):
+            name = f"{kind}:{market}"
+            handle = _find(name)
+            try:
+                found[name] = handle and ray.get(handle.status.remote(), timeout=5)
+            except (RayActorError, TimeoutError):
+                found[name] = None
+    return found
+
+
+def ray_transport() -> Transport:
+    """Batches to the book actors by name, for a MarketClient in any process of the cluster."""
+    handles: dict[str, Any] = {}
+
+    async def send(market: str, payload: bytes) -> bytes:
+        try:
+            handle = handles.get(market)
+            if handle is None:
+                handle = handles[market] = ray.get_actor(f"book:{market}", namespace=NAMESPACE)
+            reply: bytes = await handle.submit.remote(payload)
+            return reply
+        except (ActorUnavailableError, ActorDiedError, ValueError) as error:
+            # ValueError is Ray's word for "no actor of this name".
+            handles.pop(market, None)
+            raise BookGone(f"the {market} book is not there: {type(error).__name__}") from error
+
+    return send
+
+
+def _running(name: str, actor_class: type, market: str, settings: Settings) -> Any:
+    """The actor of this name: the one that answers, else a new one."""
+    handle = _find(name)
+    if handle is not None:
+        try:
+            ray.get(handle.status.remote(), timeout=READY_SECONDS)
+            return handle
+        except (RayActorError, TimeoutError) as error:
+            log.warning("%s does not answer (%s); replacing it", name, error)
+            ray.kill(handle, no_restart=True)
+    return ray.remote(**ACTOR_OPTIONS, name=name)(actor_class).remote(market, settings)
+
+
+def _find(name: str) -> Any | None:
+    try:
+        return ray.get_actor(name, namespace=NAMESPACE)
+    except ValueError:
+        return None
+
+
+def _await_ready(name: str, handle: Any) -> None:
+    try:
+        ray.get(handle.status.remote(), timeout=READY_SECONDS)
+    except (RayActorError, TimeoutError) as error:
+        raise RuntimeError(f"{name} did not come up: {error}") from error
+
+
+async def _enter_markets(database_url: str, markets: list[Market]) -> None:
+    connection = await asyncpg.connect(database_url, timeout=10)
+    try:
+        await connection.executemany(
+            "INSERT INTO markets (market, name, time_zone) VALUES ($1, $2, $3)"
+            " ON CONFLICT (market) DO UPDATE"
+            " SET name = excluded.name, time_zone = excluded.time_zone"
+            " WHERE (markets.name, markets.time_zone) <> (excluded.name, excluded.time_zone)",
+            [(market.slug, market.name, market.time_zone) for market in markets],
+        )
+    finally:
+        await connection.close()
+
+
+def _leave_for_good() -> None:
+    """A fenced book must not come back: Ray would restart a process that merely ended."""
+    ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
+
+
+def _log_to_stderr(settings: Settings) -> None:
+    logging.basicConfig(
+        level=settings.log_level,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        force=True,
+    )
