@@ -1,0 +1,88 @@
+"""Does the database say one thing? Every rule here holds after any crash."""
+
+from __future__ import annotations
+
+import asyncpg
+
+_SHOWN_MAX = 20
+
+# Rule -> a query that lists its violations, as one text each.
+RULES: dict[str, str] = {
+    "a wallet's balance is the sum of its transfers": """
+        SELECT w.user_id || ' has ' || w.balance || ', its transfers sum to ' || s.total
+        FROM wallets w CROSS JOIN LATERAL (
+            SELECT coalesce((SELECT sum(amount) FROM transfers
+                             WHERE credit_account = 'user:' || w.user_id), 0)
+                 - coalesce((SELECT sum(amount) FROM transfers
+                             WHERE debit_account = 'user:' || w.user_id), 0) AS total
+        ) s WHERE w.balance <> s.total""",
+    "a lead's counts are those of its seats": """
+        SELECT t.lead_id || ' counts ' || t.sold || ' sold, ' || t.held || ' held, its seats say '
+            || s.sold || ' and ' || s.held
+        FROM lead_trading t CROSS JOIN LATERAL (
+            SELECT count(*) FILTER (WHERE order_id IS NOT NULL) AS sold,
+                   count(*) FILTER (WHERE order_id IS NULL) AS held
+            FROM seats WHERE seats.lead_id = t.lead_id
+        ) s WHERE t.sold <> s.sold OR t.held <> s.held""",
+    "a lead has no more seats taken than it has": """
+        SELECT s.lead_id || ' has ' || count(*) || ' seats taken of ' || max(t.max_buyers)
+        FROM seats s JOIN lead_trading t USING (lead_id)
+        GROUP BY s.lead_id HAVING count(*) > max(t.max_buyers)""",
+    "a lead is sold if and only if every seat is": """
+        SELECT lead_id || ' is ' || lead_state || ', sold ' || sold || ' of ' || max_buyers
+        FROM lead_trading WHERE (lead_state = 'sold') <> (sold = max_buyers)
+            AND lead_state NOT IN ('withdrawn', 'quarantined')""",
+    "every order has its sold seat": """
+        SELECT o.order_id || ' has no sold seat' FROM orders o
+        WHERE NOT EXISTS (SELECT FROM seats s WHERE s.order_id = o.order_id
+            AND s.lead_id = o.lead_id AND s.user_id = o.user_id AND s.price = o.price)""",
+    "every sold seat has its order": """
+        SELECT s.lead_id || ' seat ' || s.seat || ' has no order' FROM seats s
+        WHERE s.order_id IS NOT NULL
+            AND NOT EXISTS (SELECT FROM orders o WHERE o.order_id = s.order_id)""",
+    "every order moved its price exactly once": """
+        SELECT o.order_id || ' costs ' || o.price || ', ' || p.transfers || ' transfers moved '
+            || p.moved
+        FROM orders o CROSS JOIN LATERAL (
+            SELECT count(*) AS transfers, coalesce(sum(amount), 0) AS moved FROM transfers t
+            WHERE t.reason = 'purchase' AND t.reference = o.order_id
+                AND t.debit_account = 'user:' || o.user_id
+        ) p WHERE p.moved <> o.price OR p.transfers > 1""",
+    "every purchase transfer has its order": """
+        SELECT t.transfer_id || ' pays for no order' FROM transfers t
+        WHERE t.reason = 'purchase'
+            AND NOT EXISTS (SELECT FROM orders o WHERE o.order_id = t.reference)""",
+    "a market's feed numbers have no gap": """
+        SELECT m.market || ' is at feed_seq ' || m.feed_seq || ', its journal has ' || j.entries
+            || ' numbers up to ' || j.newest
+        FROM markets m CROSS JOIN LATERAL (
+            SELECT count(feed_seq) AS entries, coalesce(max(feed_seq), 0) AS newest
+            FROM market_events e WHERE e.market = m.market
+        ) j WHERE j.entries <> m.feed_seq OR j.newest <> m.feed_seq""",
+    "a market's journal positions have no gap": """
+        SELECT m.market || ' is at position ' || m.position || ', its journal has ' || j.entries
+            || ' entries up to ' || j.newest
+        FROM markets m CROSS JOIN LATERAL (
+            SELECT count(*) AS entries, coalesce(max(position), 0) AS newest
+            FROM market_events e WHERE e.market = m.market
+        ) j WHERE j.entries <> m.position OR j.newest <> m.position""",
+}
+
+
+async def audit(database_url: str) -> list[str]:
+    """Violations in words, at most 20 per rule; empty when all is well.
+
+    One snapshot, so it may run while the market trades.
+    """
+    connection = await asyncpg.connect(database_url, timeout=10)
+    found: list[str] = []
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            for rule, query in RULES.items():
+                rows = await connection.fetch(
+                    f"SELECT violation FROM ({query}) v(violation) LIMIT {_SHOWN_MAX}"
+                )
+                found += [f"{rule}: {row['violation']}" for row in rows]
+    finally:
+        await connection.close()
+    return found
