@@ -166,6 +166,7 @@ def upgrade() -> None:
         sa.Column("first_held_at", sa.BigInteger(), nullable=True),
         sa.Column("held_at", sa.BigInteger(), nullable=True),
         sa.Column("held_until", sa.BigInteger(), nullable=True),
+        sa.Column("forget_after", sa.BigInteger(), nullable=True),
         sa.Column("order_id", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "(order_id IS NULL) = (held_until IS NOT NULL)", name=op.f("seats_held_or_sold_check")
