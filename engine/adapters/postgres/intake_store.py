@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import asyncpg
 import msgspec
 
+from engine.adapters.postgres.book_store import PLANNED_BY_KEY
 from engine.intake.record import ContactDetails, Rejected
 from engine.market.answers import Request
 from engine.market.listing import Listing
@@ -50,7 +51,7 @@ class IntakeStore:
             database_url,
             timeout=10,
             command_timeout=60,
-            server_settings={"application_name": f"desk:{market}", "jit": "off"},
+            server_settings={"application_name": f"desk:{market}", **PLANNED_BY_KEY},
         )
         return cls(connection, market)
 
