@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     database_url: str = ""
     redis_url: str = ""
     ray_address: str = ""
+    replay_url: str = ""
     data_dir: Path = Path("var")
     captures: Path | None = None
     markets_file: Path | None = None
@@ -30,6 +31,10 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(8000, ge=1, le=65535)
     api_replicas: int = Field(1, ge=1, le=64)
+
+    # The private Ray of one machine. No number of CPUs: all of them.
+    ray_cpus: int | None = Field(None, ge=1)
+    ray_object_store_mb: int = Field(200, ge=100)
 
     # Who may do what, and how often. 0 = no limit.
     admin_email: str = ""

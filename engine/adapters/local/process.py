@@ -129,23 +129,48 @@ def stop(
     return wait_gone(stubborn, 5.0)
 
 
+def session_of(leader: ProcessRecord) -> list[ProcessRecord]:
+    """Live processes of the session that `leader` began, whether or not it still lives.
+
+    The kernel keeps a session's number from reuse for as long as it has
+    members, so a stranger as the leader means that none of ours is left.
+    """
+    now = observe(leader.pid)
+    if now is not None and now != leader:
+        return []
+    members: list[ProcessRecord] = []
+    for pid in _process_ids():
+        try:
+            if os.getsid(pid) != leader.pid:
+                continue
+        except (ProcessLookupError, PermissionError):
+            continue
+        record = observe(pid)
+        if record is not None and record.boot_id == leader.boot_id:
+            members.append(record)
+    return [record for record in members if record.start_ticks >= leader.start_ticks]
+
+
 def marked(variable: str, value: str) -> list[ProcessRecord]:
     """Live processes whose environment at start held `variable=value`, oldest first.
 
-    This finds descendants that outlived their parent. Processes whose
-    environment may not be read belong to someone else and are passed over.
+    This finds descendants that outlived their parent and changed session. One
+    whose environment may not be read is someone else's and is passed over; one
+    that wrote a long title over its environment is missed.
     """
     wanted = f"{variable}={value}".encode()
     found: list[ProcessRecord] = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
+    for pid in _process_ids():
         try:
-            environment = (entry / "environ").read_bytes()
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
         if wanted in environment.split(b"\0"):
-            record = observe(int(entry.name))
+            record = observe(pid)
             if record is not None:
                 found.append(record)
     return sorted(found, key=lambda record: record.start_ticks)
+
+
+def _process_ids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
