@@ -173,7 +173,8 @@ class IntakeDesk:
                 counts.merged += 1
             if key and key not in entities:
                 entities[key] = new_entities[key] = lead_id
-            contacts.setdefault(lead_id, record.contact)
+            if lead_id not in contacts or contacts[lead_id].is_invented:
+                contacts[lead_id] = record.contact
             rows[id_] = RecordRow(
                 *id_, lead_id, record.content_hash, to_listing(record, now_us=now_us)
             )

@@ -20,6 +20,8 @@ _encode_request = msgspec.msgpack.Encoder().encode
 _decode_request = msgspec.msgpack.Decoder(Request).decode
 
 CONTACT_FIELDS = ContactDetails.__struct_fields__
+PERSON_FIELDS = ("name", "phone", "email")
+PLACE_FIELDS = ("unparsed_address", "latitude", "longitude", "source_url")
 
 
 class KnownRecord(NamedTuple):
@@ -152,16 +154,21 @@ class IntakeStore:
         )
 
     async def write_contacts(self, contacts: Mapping[str, ContactDetails]) -> None:
-        """Contacts of new leads; for a known lead, only what was missing is filled in."""
-        keep = ", ".join(
-            f"{name} = coalesce(contacts.{name}, excluded.{name})"
-            for name in CONTACT_FIELDS
-            if name != "is_invented"
+        """Contacts of new leads. For a known lead what was missing is filled in, and an
+        invented person gives way to one that a source named."""
+        person = ", ".join(
+            f"{name} = CASE WHEN contacts.is_invented AND NOT excluded.is_invented"
+            f" THEN excluded.{name} ELSE coalesce(contacts.{name}, excluded.{name}) END"
+            for name in PERSON_FIELDS
+        )
+        place = ", ".join(
+            f"{name} = coalesce(contacts.{name}, excluded.{name})" for name in PLACE_FIELDS
         )
         await self.connection.executemany(
             f"INSERT INTO contacts (lead_id, {', '.join(CONTACT_FIELDS)}) VALUES"
             " ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-            f" ON CONFLICT (lead_id) DO UPDATE SET {keep}",
+            f" ON CONFLICT (lead_id) DO UPDATE SET {person}, {place},"
+            " is_invented = contacts.is_invented AND excluded.is_invented",
             [
                 (lead_id, *(getattr(contact, name) for name in CONTACT_FIELDS))
                 for lead_id, contact in contacts.items()
