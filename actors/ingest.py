@@ -118,7 +118,7 @@ class _Run:
             self._settle(self.taking)
 
     def _post_urls(self) -> Iterator[list[str]]:
-        urls = asyncio.run(_index(self.settings.craigslist_url, self.progress.market))
+        urls = asyncio.run(_index(self.settings.replay_url, self.progress.market))
         for start in range(0, len(urls), POSTS_PER_TASK):
             yield urls[start : start + POSTS_PER_TASK]
 

@@ -26,8 +26,6 @@ class Settings(BaseSettings):
     replay_url: str = ""
     data_dir: Path = Path("var")
     captures: Path | None = None
-    # The classified site to read; empty: `up` serves captured or sample pages itself.
-    craigslist_url: str = ""
     markets_file: Path | None = None
     plans_file: Path | None = None
     http_host: str = "127.0.0.1"
