@@ -58,7 +58,7 @@ _HOST_WITH_TOP_LEVEL = re.compile(
     rf"[a-z0-9-]{{1,63}}(?:{_DOT}[a-z0-9-]{{1,63}}){{0,4}}?{_DOT}(?:{_SPACED_TOP_LEVEL})\b"
 )
 _MAIL_HOST_ALONE = re.compile(rf"(?:{_MAIL_HOSTS})\b(?:{_DOT}(?:com|net|me)\b)?")
-_HOST_AFTER_AT_SIGN = re.compile(r"[^\s@,;:<>()\[\]{}\"']{1,253}")
+_HOST_AFTER_AT_SIGN = re.compile(r"[^\s@,;:<>()\[\]{}\"'!?]{1,253}(?<!\.)")
 _LOCAL_END = re.compile(r"[a-z0-9._%+'-]")
 _LOCAL_DOT = re.compile(r"(?:\s{1,3}dot\s{1,3}|\s?[\[({]\s?dot\s?[\])}]\s?)$")
 
@@ -144,12 +144,19 @@ def emails(text: str) -> Iterator[Span]:
         start = _local_part_start(text, at.start(), after)
         if start == at.start():
             continue
-        host = _HOST_WITH_TOP_LEVEL.match(text, at.end()) or _MAIL_HOST_ALONE.match(text, at.end())
-        if host is None and "@" in at[0]:
-            host = _HOST_AFTER_AT_SIGN.match(text, at.end())
-        if host is not None:
-            after = host.end()
+        end = _host_end(text, at.end(), after_at_sign="@" in at[0])
+        if end is not None:
+            after = end
             yield start, after
+
+
+def _host_end(text: str, start: int, *, after_at_sign: bool) -> int | None:
+    """Where the host that begins at `start` ends; after an @ anything is a host."""
+    patterns = [_HOST_WITH_TOP_LEVEL, _MAIL_HOST_ALONE]
+    if after_at_sign:
+        patterns.append(_HOST_AFTER_AT_SIGN)
+    matches = (pattern.match(text, start) for pattern in patterns)
+    return max((match.end() for match in matches if match is not None), default=None)
 
 
 def links(text: str) -> Iterator[Span]:

@@ -64,7 +64,8 @@ def contact_values(record: SourceRecord) -> Iterator[str]:
         if value:
             yield value
     for degrees in (contact.latitude, contact.longitude):
-        if degrees is not None:
+        # Degrees coarser than the public grid tell nothing that the teaser does not.
+        if degrees is not None and len(repr(degrees).partition(".")[2]) >= 3:
             yield repr(degrees)
 
 

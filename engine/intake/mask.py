@@ -34,6 +34,7 @@ _VALUES_MAX = 64
 _NEEDLE_LENGTH_MAX = 256
 _NEEDLE_STEP = 192
 _COORDINATES = re.compile(r"(?<![\d.])-?\d{1,3}\.\d{4,}")
+_EXTENSION_MARK = re.compile(r"\s*(?:;|,|#|x|ext)")
 _ADDRESS_NUMBER = re.compile(r"\d{1,7}[a-z]?\b")
 _DIRECTION_FORMS = {
     form.lower(): tuple(other.lower() for other in pair)
@@ -139,13 +140,13 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
 
 def _phone_digits(value: str) -> str | None:
     """The ten digits of a value that is a phone number, without country code."""
-    digits = "".join(c for c in bare_text(value) if c.isdigit())
-    letters = sum(c.isalpha() for c in value)
-    if not 10 <= len(digits) <= 15 or letters > 5:
+    number = _EXTENSION_MARK.split(FoldedText(value).text, maxsplit=1)[0]
+    if any(c.isalpha() or c in "@/" for c in number):
         return None
-    if len(digits) == 11 and digits[0] == "1":
-        return digits[1:]
-    return digits[:_PHONE_DIGITS] if letters else digits
+    digits = "".join(c for c in number if c.isdigit())
+    if not 10 <= len(digits) <= 15:
+        return None
+    return digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
 
 
 def _phone_value_spans(text: str, wanted: list[str]) -> Iterator[Span]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from engine.intake.readings import moment_of
@@ -35,7 +36,8 @@ class Quality(NamedTuple):
 
     @property
     def score(self) -> float:
-        return round(sum(getattr(self, part) * weight for part, weight in PART_WEIGHTS.items()), 4)
+        parts = self._asdict()
+        return round(float(sum(parts[part] * weight for part, weight in PART_WEIGHTS.items())), 4)
 
 
 def quality_of(record: SourceRecord, *, now_us: int) -> Quality:
@@ -63,4 +65,4 @@ def _freshness(record: SourceRecord, now_us: int) -> float:
         return 0.0
     age_days = (now_us - seen.timestamp() * 1_000_000) / _MICROSECONDS_PER_DAY
     # A source clock ahead of ours makes a record new, not newer than new.
-    return float(round(0.5 ** (max(age_days, 0.0) / FRESHNESS_HALF_LIFE_DAYS), 4))
+    return round(math.pow(0.5, max(age_days, 0.0) / FRESHNESS_HALF_LIFE_DAYS), 4)

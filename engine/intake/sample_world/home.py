@@ -1,0 +1,54 @@
+"""One invented home and everything that is true of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """Where a home is offered: `SourceRecord.source` and `SourceRecord.source_id`."""
+
+    source: str
+    source_id: str
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom to call. `phone` carries an extension: 555-01XX has only 100 lines."""
+
+    name: str
+    phone: str
+    email: str
+
+
+class Home(msgspec.Struct, frozen=True, kw_only=True):
+    """The truth of a home. Prices are whole USD (a month if for rent), areas square feet.
+
+    `scam` names the kind of a fraudulent offer, None for an honest one: `price-bait` (far
+    below value), `advance-fee` (money before a viewing), `clone` (the place and text of
+    the honest home `clone_of` under another contact, at a lower price).
+    """
+
+    index: int
+    market: str
+    street: str
+    unit: str | None
+    city: str
+    state: str
+    postal_code: str
+    latitude: float
+    longitude: float
+    bedrooms: int
+    bathrooms: float
+    living_area: int
+    lot_square_feet: int | None
+    year_built: int
+    sub_type: str
+    for_rent: bool
+    for_sale_by_owner: bool
+    price: int
+    person: Person
+    days_listed: int
+    text_seed: int
+    sightings: tuple[Sighting, ...]
+    scam: str | None = None
+    clone_of: int | None = None
