@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     rate_limit_enterprise: int = Field(5000, ge=0)
     rate_limit_anonymous: int = Field(300, ge=0)
     feed_origins: str = ""
+    feed_buffer_bytes: int = Field(1024 * 1024, ge=128 * 1024)
+    feed_sockets_max: int = Field(10_000, ge=1)
+    feed_sockets_per_user_max: int = Field(50, ge=1)
     welcome_credits: int | None = Field(None, ge=0)
 
     # The sample world that is traded on when no captures are given.

@@ -31,7 +31,7 @@ CHECK_SECONDS = 1.0
 DISTRUST_SECONDS = 1.0
 
 _BLOCK_MS = 1_000
-_ENTRIES_PER_READ = 16
+_ENTRIES_MAX = 16
 _EVENTS_PER_FILL = 500
 _TICKS_PER_FILL = 64
 _AWAY_FROM_REDIS = (RedisError, OSError, TimeoutError)
@@ -120,7 +120,7 @@ class FeedReader:
                     await asyncio.sleep(POLL_SECONDS)
                     continue
                 try:
-                    reply: Any = await redis.xread(streams, count=_ENTRIES_PER_READ, block=_BLOCK_MS)
+                    reply: Any = await redis.xread(streams, count=_ENTRIES_MAX, block=_BLOCK_MS)
                 except _AWAY_FROM_REDIS as error:
                     if self.streaming:
                         log.warning("feed: Redis is away, reading the journal: %s", error)
@@ -145,18 +145,24 @@ class FeedReader:
     async def _take(self, key: str, entries: Sequence[tuple[bytes, dict[bytes, bytes]]]) -> None:
         """Hand on one stream's entries; what can't be is left to the journal."""
         track = self._by_key[key]
+        batches: list[_Batch] = []
+        ticks: list[PriceTick] = []
         try:
             if key == feed_key(track.market):
-                await self._take_events(track, [_batch(*entry) for entry in entries])
+                batches = [_batch(*entry) for entry in entries]
             else:
-                for tick in [_price_tick(track.market, *entry) for entry in entries]:
-                    self._hand_on_prices(track, tick)
-        except AWAY as error:
-            log.warning("feed of %s: the journal can't fill a gap yet: %s", track.market, error)
-            self._distrust(track)
+                ticks = [_price_tick(track.market, *entry) for entry in entries]
         except (ValueError, KeyError, TypeError) as error:
             log.warning("feed of %s: stream %s is not readable: %s", track.market, key, error)
             self._distrust(track)
+            return
+        try:
+            await self._take_events(track, batches)
+        except AWAY as error:
+            log.warning("feed of %s: the journal can't fill a gap yet: %s", track.market, error)
+            self._distrust(track)
+        for tick in ticks:
+            self._hand_on_prices(track, tick)
 
     async def _take_events(self, track: _Track, batches: list[_Batch]) -> None:
         async with self._turn:

@@ -1,0 +1,1 @@
+"""The live feed: numbered events and prices of every market over WebSocket."""

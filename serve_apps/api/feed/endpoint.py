@@ -1,0 +1,184 @@
+"""`GET /v1/feed`: from the handshake to the end of a socket, as a plain ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+
+from serve_apps.api.feed.close_codes import FAILED
+from serve_apps.api.feed.hub import FeedHub
+from serve_apps.api.feed.principal import Authenticator, Principal
+from serve_apps.api.feed.session import FeedSocket
+from serve_apps.api.feed.tickets import Tickets, TicketsAway
+from serve_apps.api.feed.writer import CLOSE_SECONDS, EXTENSION, AsgiWriter, Send
+from serve_apps.api.problems import Problem, problem_of, unavailable
+
+log = logging.getLogger(__name__)
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+_HANDSHAKE_SECONDS = 8.0
+
+
+class FeedEndpoint:
+    """The WebSocket of a hub. `origins` are the further browser origins that may connect."""
+
+    def __init__(
+        self, hub: FeedHub, authenticator: Authenticator, tickets: Tickets, origins: frozenset[str]
+    ) -> None:
+        self._hub = hub
+        self._authenticator = authenticator
+        self._tickets = tickets
+        self._origins = origins
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        opening = await receive()
+        if opening["type"] != "websocket.connect":
+            return
+        try:
+            async with asyncio.timeout(_HANDSHAKE_SECONDS):
+                principal = await self._principal(scope)
+            if refusal := self._hub.refusal(principal.user_id):
+                raise refusal
+            self._check_origin(scope)
+        except Exception as error:
+            await self._refuse(scope, send, error)
+            return
+        await send({"type": "websocket.accept"})
+        await self._serve(scope, receive, send, principal)
+
+    # --- handshake ---------------------------------------------------------------
+
+    async def _principal(self, scope: dict[str, Any]) -> Principal:
+        authorization = _header(scope, b"authorization")
+        if authorization is not None:
+            principal = await self._authenticator.authenticate(authorization)
+        else:
+            ticket = parse_qs(scope["query_string"].decode("latin-1")).get("ticket", [""])[0]
+            principal = await self._redeem(ticket) if ticket else None
+        if principal is None:
+            raise Problem(
+                "unauthorized",
+                "send Authorization: Bearer <access token>, or ?ticket= from"
+                " POST /v1/feed/tickets, each ticket once",
+                headers=[(b"www-authenticate", b"Bearer")],
+            )
+        return principal
+
+    async def _redeem(self, ticket: str) -> Principal | None:
+        try:
+            principal = await self._tickets.redeem(ticket)
+        except TicketsAway as away:
+            raise unavailable("tickets can't be checked now; try again") from away
+        if principal is None or not self._authenticator.is_live(principal):
+            return None
+        return principal
+
+    def _check_origin(self, scope: dict[str, Any]) -> None:
+        """A page of another site must not open the feed in its visitor's name. Programs
+        send no Origin. Raises Problem `forbidden`."""
+        origin = _header(scope, b"origin")
+        if origin is None:
+            return
+        text = origin.decode("latin-1").lower().rstrip("/")
+        host = (_header(scope, b"host") or b"").decode("latin-1").lower()
+        if text not in self._origins and not _same_host(text, host):
+            raise Problem(
+                "forbidden", "this Origin may not open the feed; add it to AIQLEADS_FEED_ORIGINS"
+            )
+
+    async def _refuse(self, scope: dict[str, Any], send: Send, error: Exception) -> None:
+        request_id = secrets.token_hex(8)
+        problem = problem_of(error, request_id)
+        self._hub.metrics.refused.labels(str(problem.status)).inc()
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            await send({"type": "websocket.close", "code": 1008, "reason": problem.slug})
+            return
+        body = msgspec.json.encode(problem.body(request_id))
+        headers = [(b"content-type", b"application/problem+json"), *problem.headers]
+        await send(
+            {
+                "type": "websocket.http.response.start",
+                "status": problem.status,
+                "headers": headers,
+            }
+        )
+        await send({"type": "websocket.http.response.body", "body": body})
+
+    # --- the socket --------------------------------------------------------------
+
+    async def _serve(
+        self, scope: dict[str, Any], receive: Receive, send: Send, principal: Principal
+    ) -> None:
+        shared = scope.get("extensions", {}).get(EXTENSION)
+        if shared is not None:
+            await self._converse(FeedSocket(self._hub, shared, principal), receive)
+            return
+        writer = AsgiWriter(send)
+        listening = asyncio.ensure_future(
+            self._converse(FeedSocket(self._hub, writer, principal), receive)
+        )
+        sending = asyncio.ensure_future(writer.run())
+        try:
+            await asyncio.wait((listening, sending), return_when=asyncio.FIRST_COMPLETED)
+            # Closed by us: the client's answer is waited for. Gone: so says the server.
+            await asyncio.wait((listening,), timeout=CLOSE_SECONDS)
+        finally:
+            for task in (listening, sending):
+                task.cancel()
+            outcomes = await asyncio.gather(listening, sending, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                # Servers say in ways of their own that the client is gone.
+                log.debug("feed: a connection ended: %r", outcome)
+
+    async def _converse(self, socket: FeedSocket, receive: Receive) -> None:
+        """Take the client's messages until the connection is over."""
+        socket.writer.watcher = socket
+        self._hub.admit(socket)
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "websocket.disconnect":
+                    if not socket.closed:
+                        socket.closed = True
+                        self._hub.metrics.closed.labels(_known(message.get("code"))).inc()
+                    return
+                text = message.get("text")
+                if text is not None:
+                    socket.on_text(text)
+                else:
+                    socket.on_binary()
+        except Exception:
+            log.exception("feed: a socket failed")
+            socket.close(FAILED, "something went wrong here")
+        finally:
+            self._hub.drop(socket)
+
+
+def _header(scope: dict[str, Any], name: bytes) -> bytes | None:
+    for key, value in scope["headers"]:
+        if key.lower() == name:
+            return bytes(value)
+    return None
+
+
+def _same_host(origin: str, host: str) -> bool:
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    if parts.scheme not in ("http", "https") or not host:
+        return False
+    return parts.netloc == host
+
+
+def _known(code: int | None) -> str:
+    """A close code as a label; a client can't make labels up."""
+    return str(code) if code in (1000, 1001, 1005, 1006, 1007, 1009, 1011, 1012) else "other"

@@ -1,0 +1,215 @@
+"""One client's socket: what it asked for, and what it may still ask."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from serve_apps.api.feed.catch_up import catch_up
+from serve_apps.api.feed.close_codes import BAD_BEHAVIOUR, TOO_SLOW
+from serve_apps.api.feed.frame import Frame, message, problem_frame
+from serve_apps.api.feed.market_feed import MarketFeed
+from serve_apps.api.feed.price_feed import PriceFeed
+from serve_apps.api.feed.principal import Principal
+from serve_apps.api.feed.writer import FrameWriter
+
+if TYPE_CHECKING:
+    from serve_apps.api.feed.hub import FeedHub
+
+_CHANNEL_MAX = 80
+_PONG = message({"type": "pong"})
+_OPS = "subscribe, unsubscribe, ping"
+
+
+class ClientMessage(msgspec.Struct):
+    op: str
+    channel: str | None = None
+    since: int | None = None
+    filter: dict[str, object] | None = None
+
+
+_decode = msgspec.json.Decoder(ClientMessage).decode
+
+
+class Subscription:
+    """A channel this socket reads; `catching_up` while it is not live yet."""
+
+    __slots__ = ("catching_up", "feed")
+
+    def __init__(self, feed: MarketFeed | PriceFeed) -> None:
+        self.feed = feed
+        self.catching_up: asyncio.Task[None] | None = None
+
+
+class FeedSocket:
+    """A client. It is the Watcher of its writer."""
+
+    __slots__ = (
+        "__weakref__",
+        "_hub",
+        "_messages_at",
+        "_messages_left",
+        "closed",
+        "principal",
+        "socket_id",
+        "subscriptions",
+        "writer",
+    )
+
+    def __init__(self, hub: FeedHub, writer: FrameWriter, principal: Principal) -> None:
+        self.socket_id = secrets.token_hex(8)
+        self.writer = writer
+        self.principal = principal
+        self.closed = False
+        self.subscriptions: dict[str, Subscription] = {}
+        self._hub = hub
+        self._messages_left = float(hub.limits.messages_burst)
+        self._messages_at = time.monotonic()
+
+    # --- to the client -----------------------------------------------------------
+
+    def send(self, frame: Frame) -> None:
+        """Write one frame; a client that reads too slowly for it is closed."""
+        if self.closed:
+            return
+        self.writer.write_frame(frame)
+        self._hub.metrics.sent(1, len(frame.wire))
+        if self.writer.paused:
+            self.check_buffer()
+
+    def check_buffer(self) -> None:
+        if self.writer.buffered() > self._hub.limits.buffer_bytes:
+            self.close(TOO_SLOW, "too slow; resume with since")
+
+    def close(self, code: int, reason: str) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        self._hub.metrics.closed.labels(str(code)).inc()
+        self.let_go()
+        self.writer.close(code, reason)
+
+    def let_go(self) -> None:
+        """Leave every channel."""
+        for subscription in self.subscriptions.values():
+            self._end(subscription)
+        self.subscriptions.clear()
+
+    def on_paused(self) -> None:
+        self._hub.paused.add(self)
+
+    def on_drained(self) -> None:
+        self._hub.paused.discard(self)
+        for subscription in list(self.subscriptions.values()):
+            if isinstance(subscription.feed, PriceFeed):
+                subscription.feed.catch_up(self)
+
+    # --- from the client ---------------------------------------------------------
+
+    def on_text(self, text: str | bytes) -> None:
+        """One message. Whatever it is, the answer is a message or a close code."""
+        if not self._may_speak():
+            self._refuse("rate-limited", "too many messages")
+            self.close(BAD_BEHAVIOUR, "too many messages")
+            return
+        try:
+            asked = _decode(text)
+        except msgspec.ValidationError as error:
+            self._refuse("validation", f"the message is not understood: {error}")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self._refuse("validation", "the message is not JSON")
+        except RecursionError:
+            self._refuse("validation", "the message is nested too deeply")
+        else:
+            self._obey(asked)
+
+    def on_binary(self) -> None:
+        if not self._may_speak():
+            self.close(BAD_BEHAVIOUR, "too many messages")
+            return
+        self._refuse("validation", "messages are JSON text, not binary")
+
+    def _obey(self, asked: ClientMessage) -> None:
+        if asked.op == "ping":
+            self.send(_PONG)
+        elif asked.op not in ("subscribe", "unsubscribe"):
+            self._refuse("validation", f"op must be one of {_OPS}")
+        elif asked.channel is None:
+            self._refuse("validation", f"{asked.op} needs a channel, such as market:austin")
+        elif len(asked.channel) > _CHANNEL_MAX:
+            self._refuse("not-found", "there is no such channel")
+        elif asked.op == "subscribe":
+            self._subscribe(asked.channel, asked)
+        else:
+            self._unsubscribe(asked.channel)
+
+    def _subscribe(self, channel: str, asked: ClientMessage) -> None:
+        if asked.filter:
+            return self._refuse(
+                "validation", "filter: none is served here yet; leave it out", channel
+            )
+        if asked.since is not None and asked.since < 0:
+            return self._refuse("validation", "since must be a seq, 0 or more", channel)
+        if channel == "user":
+            return self._refuse("not-found", "the user channel is not served here yet", channel)
+        feed = self._hub.feed_of(channel)
+        if feed is None:
+            return self._refuse(
+                "not-found", "no such channel: market:<market> and prices:<market> are", channel
+            )
+        if channel in self.subscriptions:
+            return self._refuse("validation", "subscribed already; unsubscribe first", channel)
+        if len(self.subscriptions) >= self._hub.limits.subscriptions_max:
+            return self._refuse(
+                "validation",
+                f"a socket has at most {self._hub.limits.subscriptions_max} subscriptions",
+                channel,
+            )
+        subscription = self.subscriptions[channel] = Subscription(feed)
+        seq = self._hub.seq_of(feed.market)
+        self.send(message({"type": "subscribed", "channel": channel, "seq": seq}))
+        if self.closed:
+            return None
+        if isinstance(feed, PriceFeed) or asked.since == feed.seq:
+            feed.join(self)
+        else:
+            subscription.catching_up = asyncio.get_running_loop().create_task(
+                catch_up(self._hub, feed, self, channel, asked.since)
+            )
+        return None
+
+    def _unsubscribe(self, channel: str) -> None:
+        subscription = self.subscriptions.pop(channel, None)
+        if subscription is None:
+            self._refuse("validation", "not subscribed", channel)
+            return
+        self._end(subscription)
+        self.send(message({"type": "unsubscribed", "channel": channel}))
+
+    def end(self, channel: str, slug: str, detail: str) -> None:
+        """Give a subscription up with a problem; the socket lives on."""
+        subscription = self.subscriptions.pop(channel, None)
+        if subscription is not None:
+            self._end(subscription)
+            self._refuse(slug, detail, channel)
+
+    def _end(self, subscription: Subscription) -> None:
+        task = subscription.catching_up
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
+        subscription.feed.leave(self)
+
+    def _refuse(self, slug: str, detail: str, channel: str | None = None) -> None:
+        self.send(problem_frame(slug, detail, self.socket_id, channel))
+
+    def _may_speak(self) -> bool:
+        limits = self._hub.limits
+        now = time.monotonic()
+        earned = (now - self._messages_at) * limits.messages_per_second
+        self._messages_left = min(limits.messages_burst, self._messages_left + earned) - 1
+        self._messages_at = now
+        return self._messages_left >= 0
