@@ -18,7 +18,7 @@ import asyncpg
 import msgspec
 
 from actors.client import BookBusy, BookUnavailable, MarketClient
-from engine.adapters.postgres.intake_store import IntakeStore, RecordRow
+from engine.adapters.postgres.intake_store import IntakeStore, KnownRecord, RecordRow
 from engine.intake.address import home_key
 from engine.intake.listing import is_listable, to_listing
 from engine.intake.offer import seats_for, starting_price
@@ -128,7 +128,7 @@ class IntakeDesk:
             known = await store.known_records(list(latest))
             fresh, seen = {}, []
             for key, record in latest.items():
-                if key in known and known[key].content_hash == record.content_hash:
+                if key in known and not _says_more(record, known[key]):
                     seen.append(key)
                 else:
                     fresh[key] = record
@@ -230,6 +230,15 @@ def _command(lead_id: str, listing: Listing, first: SourceRecord | None) -> Comm
         return UpdateLead(lead_id, listing)
     seats = seats_for(first)
     return ListLead(lead_id, starting_price(listing, seats), seats, listing)
+
+
+def _says_more(record: SourceRecord, known: KnownRecord) -> bool:
+    """Whether a record differs from what is kept of it, and is not older: a feed read
+    again from its start must not undo its end."""
+    if known.content_hash == record.content_hash:
+        return False
+    modified = record.modification_timestamp
+    return modified is None or known.modified is None or modified >= known.modified
 
 
 def _home_hash(record: SourceRecord) -> bytes | None:

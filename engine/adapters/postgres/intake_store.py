@@ -25,8 +25,11 @@ PLACE_FIELDS = ("unparsed_address", "latitude", "longitude", "source_url")
 
 
 class KnownRecord(NamedTuple):
+    """What is kept of a record; `modified` is RFC 3339 UTC."""
+
     content_hash: str
     lead_id: str | None
+    modified: str | None
 
 
 class RecordRow(NamedTuple):
@@ -69,14 +72,15 @@ class IntakeStore:
     ) -> dict[tuple[str, str], KnownRecord]:
         """Records by (source, source id), those of this market."""
         rows = await self.connection.fetch(
-            "SELECT r.source, r.source_id, r.content_hash, r.lead_id"
+            "SELECT r.source, r.source_id, r.content_hash, r.lead_id,"
+            " r.record->>'modification_timestamp'"
             " FROM source_records r JOIN unnest($1::text[], $2::text[]) u(source, source_id)"
             " USING (source, source_id) WHERE r.market = $3",
             [source for source, _ in ids],
             [source_id for _, source_id in ids],
             self.market,
         )
-        return {(row[0], row[1]): KnownRecord(row[2], row[3]) for row in rows}
+        return {(row[0], row[1]): KnownRecord(row[2], row[3], row[4]) for row in rows}
 
     async def known_entities(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         rows = await self.connection.fetch(
