@@ -24,7 +24,7 @@ from actors.client import AWAY, BUSY
 from actors.feed_publisher import Committed, FeedPublisher
 from engine.adapters.postgres.book_store import BookStore, Fenced, JournalRow
 from engine.market import commands as c
-from engine.market.answers import Bought, Reply, Request
+from engine.market.answers import Bought, Contact, Reply, Request
 from engine.market.batch import BUYER_COMMANDS, WHOLE, Outcome, decide_batch
 from engine.market.book import Book
 from engine.market.events import PUBLIC_TYPE
@@ -272,8 +272,7 @@ class LeadBook:
             for request in requests
             if isinstance(request.command, BUYER_COMMANDS)
         }
-        async with store.flush(self._epoch):
-            known = await store.known([r.command_id for r in requests]) if requests else {}
+        async with store.flush(self._epoch, [r.command_id for r in requests]) as known:
             accounts = (
                 await store.lock_accounts(
                     list(buyers),
@@ -293,8 +292,7 @@ class LeadBook:
                 position=self._position,
                 feed_seq=self._feed_seq,
             )
-            public = await self._write(store, outcome, now)
-            contacts = await store.contacts(bought) if (bought := _bought(outcome)) else {}
+            public, contacts = await self._write(store, outcome, now)
         published = Committed(self._feed_seq + 1, outcome.feed_seq, public, _ticks(outcome, now))
         self._position, self._feed_seq, self._journal_at = outcome.position, outcome.feed_seq, now
         replies = [
@@ -303,32 +301,27 @@ class LeadBook:
         ]
         return replies, published
 
-    async def _write(self, store: BookStore, outcome: Outcome, now: int) -> list[str]:
-        """Write what the batch came to; the public events as JSON texts, in order of seq."""
-        if not outcome.changes():
-            return []
+    async def _write(
+        self, store: BookStore, outcome: Outcome, now: int
+    ) -> tuple[list[str], dict[str, Contact]]:
+        """Write what the batch came to. Returns the public events as JSON texts, in order
+        of seq, and the contacts of leads bought, now or in a repeated answer."""
         leads = self._book.leads
         if outcome.listed or outcome.updated:
-            await store.write_listings(outcome.listed, outcome.updated, now)
+            await store.write_listings(outcome.listed, outcome.updated, leads, now)
         if outcome.merged_into:
             await store.write_merges(outcome.merged_into)
-        if outcome.leads:
-            await store.write_trading(outcome.leads, new=outcome.new_leads)
-        if outcome.seats:
-            await store.write_seats(outcome.seats, leads)
+        if outcome.ended:
+            await store.end_seats(outcome.ended)
         if outcome.past_holds:
             await store.write_past_holds(outcome.past_holds, leads)
-        if outcome.sales:
-            await store.write_sales(outcome.sales, now)
         if outcome.ticks:
             await store.write_ticks(outcome.ticks, now)
         whole = outcome.whole_leads()
         teasers = await store.teasers(list(whole)) if whole else {}
         rows = _journal_rows(outcome, teasers, rfc3339(now))
-        await store.write_journal(rows, outcome.answers, now)
-        if rows:
-            await store.advance(self._epoch, outcome.position, outcome.feed_seq, now)
-        return [row.public for row in rows if row.public is not None]
+        contacts = await store.write(outcome, rows, leads, epoch=self._epoch, at=now)
+        return [row.public for row in rows if row.public is not None], contacts
 
     # --- losing it -----------------------------------------------------------------
 
@@ -366,10 +359,6 @@ class LeadBook:
 
 class _Lost(Exception):
     """The flush that carried this call did not commit here; the caller asks again."""
-
-
-def _bought(outcome: Outcome) -> list[str]:
-    return [answer.lead_id for answer in outcome.replies if isinstance(answer, Bought)]
 
 
 def _journal_rows(

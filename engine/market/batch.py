@@ -60,8 +60,9 @@ class Outcome:
         self.replies: list[Answer] = []
         self.answers: dict[bytes, StoredAnswer] = {}
         self.leads: dict[str, Lead] = {}
-        self.new_leads: set[str] = set()
+        # (lead, buyer) pairs whose seat changed, and those of them that gave one up.
         self.seats: set[tuple[str, str]] = set()
+        self.ended: set[tuple[str, str]] = set()
         self.past_holds: set[tuple[str, str]] = set()
         self.listed: dict[str, Listing] = {}
         self.updated: dict[str, Listing] = {}
@@ -151,7 +152,7 @@ class _Batch:
         if not isinstance(event, (e.LeadUpdated, e.HoldExtended)):
             outcome.leads[lead_id] = lead
         for user_id in ended:
-            outcome.seats.add((lead_id, user_id))
+            outcome.ended.add((lead_id, user_id))
             outcome.past_holds.add((lead_id, user_id))
         self._after(event)
         seq, thin = None, None
@@ -197,7 +198,6 @@ class _Batch:
             case e.LeadSold():
                 outcome.sales.append(event)
             case e.LeadListed(lead_id=lead_id, listing=listing):
-                outcome.new_leads.add(lead_id)
                 outcome.listed[lead_id] = listing
             case e.LeadUpdated(lead_id=lead_id, listing=listing):
                 outcome.updated[lead_id] = listing

@@ -15,8 +15,8 @@ import msgspec
 from engine.adapters.postgres.teaser import TEASER_COLUMNS, TEASER_TABLES, teaser
 from engine.market import events as e
 from engine.market.account import Account
-from engine.market.answers import Answer, Contact
-from engine.market.batch import StoredAnswer
+from engine.market.answers import Answer, Bought, Contact
+from engine.market.batch import Outcome, StoredAnswer
 from engine.market.book import Book
 from engine.market.instant import to_datetime
 from engine.market.lead import Lead, PastHold, Seat
@@ -130,24 +130,34 @@ class BookStore:
         return bool(current == epoch)
 
     @asynccontextmanager
-    async def flush(self, epoch: int) -> AsyncIterator[None]:
-        """A transaction that begins with the fence. Raises Fenced if another book took over."""
+    async def flush(
+        self, epoch: int, command_ids: Sequence[bytes] = ()
+    ) -> AsyncIterator[dict[bytes, StoredAnswer]]:
+        """A transaction that begins with the fence; yields the answers given before under
+        these command ids. Raises Fenced if another book took over.
+
+        One statement does both: were its snapshot older than another book's commit, the
+        locked row would be read again, with that book's epoch.
+        """
         async with self.connection.transaction():
-            current = await self.connection.fetchval(
-                "SELECT epoch FROM markets WHERE market = $1 FOR NO KEY UPDATE", self.market
+            rows = await self.connection.fetch(
+                "WITH fence AS MATERIALIZED"
+                " (SELECT epoch FROM markets WHERE market = $1 FOR NO KEY UPDATE)"
+                " SELECT fence.epoch, c.command_id, c.request_hash, c.answer"
+                " FROM fence LEFT JOIN commands c ON c.command_id = ANY($2)",
+                self.market,
+                command_ids,
             )
+            current = rows[0][0] if rows else None
             if current != epoch:
                 raise Fenced(f"{self.market}: epoch {epoch} was superseded by {current}")
-            yield
+            yield {
+                row[1]: StoredAnswer(row[2], _decode_answer(row[3]))
+                for row in rows
+                if row[1] is not None
+            }
 
     # --- what a flush reads --------------------------------------------------------
-
-    async def known(self, command_ids: Sequence[bytes]) -> dict[bytes, StoredAnswer]:
-        rows = await self.connection.fetch(
-            "SELECT command_id, request_hash, answer FROM commands WHERE command_id = ANY($1)",
-            command_ids,
-        )
-        return {row[0]: StoredAnswer(row[1], _decode_answer(row[2])) for row in rows}
 
     async def lock_accounts(
         self, user_ids: Sequence[str], plans: Mapping[str, Plan], *, count_holds: bool
@@ -176,26 +186,6 @@ class BookStore:
                 accounts[user_id].live_holds = holds
         return accounts
 
-    async def contacts(self, lead_ids: Sequence[str]) -> dict[str, Contact]:
-        rows = await self.connection.fetch(
-            "SELECT lead_id, name, phone, email, unparsed_address, latitude, longitude,"
-            " source_url, is_invented FROM contacts WHERE lead_id = ANY($1)",
-            lead_ids,
-        )
-        return {
-            row[0]: Contact(
-                name=row[1],
-                phone=row[2],
-                email=row[3],
-                unparsed_address=row[4],
-                latitude=row[5],
-                longitude=row[6],
-                source_url=row[7],
-                is_invented=row[8],
-            )
-            for row in rows
-        }
-
     async def teasers(self, lead_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         rows = await self.connection.fetch(
             f"SELECT {TEASER_COLUMNS} FROM {TEASER_TABLES} WHERE l.lead_id = ANY($1)",
@@ -206,11 +196,25 @@ class BookStore:
     # --- what a flush writes -------------------------------------------------------
 
     async def write_listings(
-        self, listed: Mapping[str, Listing], updated: Mapping[str, Listing], at: int
+        self,
+        listed: Mapping[str, Listing],
+        updated: Mapping[str, Listing],
+        leads: Mapping[str, Lead],
+        at: int,
     ) -> None:
+        """New leads, with their rows for trading, and what is newly said of known ones."""
         if listed:
             await self.connection.execute(
                 _INSERT_LEADS, self.market, to_datetime(at), *_columns(listed)
+            )
+            await self.connection.execute(
+                "INSERT INTO lead_trading"
+                " (lead_id, market, lead_state, price, max_buyers, sold, held)"
+                " SELECT u.lead_id, $1, u.lead_state, u.price, u.max_buyers, u.sold, u.held"
+                " FROM unnest($2::text[], $3::text[], $4::int8[], $5::int4[], $6::int4[],"
+                " $7::int4[]) u(lead_id, lead_state, price, max_buyers, sold, held)",
+                self.market,
+                *_trading_columns({lead_id: leads[lead_id] for lead_id in listed}),
             )
         if updated:
             await self.connection.execute(_UPDATE_LEADS, to_datetime(at), *_columns(updated))
@@ -224,37 +228,8 @@ class BookStore:
             list(merged_into.values()),
         )
 
-    async def write_trading(self, leads: Mapping[str, Lead], *, new: Iterable[str]) -> None:
-        new = set(new)
-        fresh = {lead_id: lead for lead_id, lead in leads.items() if lead_id in new}
-        known = {lead_id: lead for lead_id, lead in leads.items() if lead_id not in new}
-        if fresh:
-            await self.connection.execute(
-                "INSERT INTO lead_trading"
-                " (lead_id, market, lead_state, price, max_buyers, sold, held)"
-                " SELECT u.lead_id, $1, u.lead_state, u.price, u.max_buyers, u.sold, u.held"
-                " FROM unnest($2::text[], $3::text[], $4::int8[], $5::int4[], $6::int4[],"
-                " $7::int4[]) u(lead_id, lead_state, price, max_buyers, sold, held)",
-                self.market,
-                *_trading_columns(fresh),
-            )
-        if known:
-            await self.connection.execute(
-                "UPDATE lead_trading t"
-                " SET lead_state = u.lead_state, price = u.price, sold = u.sold, held = u.held"
-                " FROM unnest($1::text[], $2::text[], $3::int8[], $4::int4[], $5::int4[],"
-                " $6::int4[]) u(lead_id, lead_state, price, max_buyers, sold, held)"
-                " WHERE t.lead_id = u.lead_id",
-                *_trading_columns(known),
-            )
-
-    async def write_seats(
-        self, pairs: Iterable[tuple[str, str]], leads: Mapping[str, Lead]
-    ) -> None:
-        """Bring the rows of (lead, buyer) `pairs` to what `leads` say.
-
-        Old rows go first: a seat freed and taken again within one batch changes hands.
-        """
+    async def end_seats(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Free the seats of (lead, buyer) `pairs`, before `write` gives them to others."""
         pairs = list(pairs)
         await self.connection.execute(
             "DELETE FROM seats s USING unnest($1::text[], $2::text[]) u(lead_id, user_id)"
@@ -262,40 +237,11 @@ class BookStore:
             [lead_id for lead_id, _ in pairs],
             [user_id for _, user_id in pairs],
         )
-        taken = [
-            (lead_id, user_id, seat, leads[lead_id].max_buyers)
-            for lead_id, user_id in pairs
-            if (seat := (leads[lead_id].taken or {}).get(user_id)) is not None
-        ]
-        if not taken:
-            return
-        held = [seat if seat.order_id is None else None for _, _, seat, _ in taken]
-        await self.connection.execute(
-            "INSERT INTO seats (lead_id, seat, market, user_id, max_buyers, price, hold,"
-            " first_held_at, held_at, held_until, forget_after, order_id)"
-            " SELECT u.lead_id, u.seat, $1, u.user_id, u.max_buyers, u.price, u.hold,"
-            " u.first_held_at, u.held_at, u.held_until, u.forget_after, u.order_id"
-            " FROM unnest($2::text[], $3::int2[], $4::text[], $5::int4[], $6::int8[], $7::text[],"
-            " $8::int8[], $9::int8[], $10::int8[], $11::int8[], $12::text[])"
-            " u(lead_id, seat, user_id, max_buyers, price, hold, first_held_at, held_at,"
-            " held_until, forget_after, order_id)",
-            self.market,
-            [lead_id for lead_id, _, _, _ in taken],
-            [seat.number for _, _, seat, _ in taken],
-            [user_id for _, user_id, _, _ in taken],
-            [max_buyers for _, _, _, max_buyers in taken],
-            [seat.price for _, _, seat, _ in taken],
-            [seat and seat.hold for seat in held],
-            [seat and seat.first_held_at for seat in held],
-            [seat and seat.held_at for seat in held],
-            [seat and seat.held_until for seat in held],
-            [seat and seat.forget_after for seat in held],
-            [seat.order_id for _, _, seat, _ in taken],
-        )
 
     async def write_past_holds(
         self, pairs: Iterable[tuple[str, str]], leads: Mapping[str, Lead]
     ) -> None:
+        """Bring what is remembered of (lead, buyer) `pairs` to what `leads` say."""
         pairs = list(pairs)
         await self.connection.execute(
             "DELETE FROM past_holds p USING unnest($1::text[], $2::text[]) u(lead_id, user_id)"
@@ -323,72 +269,6 @@ class BookStore:
                 [past.forget_at for _, _, past in kept],
             )
 
-    async def write_sales(self, sales: Sequence[e.LeadSold], at: int) -> None:
-        """Orders, their transfers to `house:sales`, and the wallets' new balances."""
-        order_ids = [sale.order_id for sale in sales]
-        user_ids = [sale.user_id for sale in sales]
-        prices = [sale.price for sale in sales]
-        await self.connection.execute(
-            "INSERT INTO orders (order_id, market, lead_id, user_id, seat, price, bought_at)"
-            " SELECT u.order_id, $1, u.lead_id, u.user_id, u.seat, u.price, $2"
-            " FROM unnest($3::text[], $4::text[], $5::text[], $6::int2[], $7::int8[])"
-            " u(order_id, lead_id, user_id, seat, price)",
-            self.market,
-            at,
-            order_ids,
-            [sale.lead_id for sale in sales],
-            user_ids,
-            [sale.seat for sale in sales],
-            prices,
-        )
-        # A discount of 100 % makes an order of nothing, which moves no credit.
-        await self.connection.execute(
-            "WITH sale AS (SELECT * FROM unnest($1::text[], $2::text[], $3::int8[])"
-            " u(order_id, user_id, price) WHERE price > 0),"
-            " moved AS (INSERT INTO transfers"
-            " (transfer_id, debit_account, credit_account, amount, reason, reference, created_at)"
-            " SELECT 'order:' || order_id, 'user:' || user_id, 'house:sales', price, 'purchase',"
-            " order_id, $4 FROM sale)"
-            " UPDATE wallets w SET balance = w.balance - s.spent"
-            " FROM (SELECT user_id, sum(price) AS spent FROM sale GROUP BY user_id) s"
-            " WHERE w.user_id = s.user_id",
-            order_ids,
-            user_ids,
-            prices,
-            to_datetime(at),
-        )
-
-    async def write_journal(
-        self, rows: Sequence[JournalRow], answers: Mapping[bytes, StoredAnswer], at: int
-    ) -> None:
-        if rows:
-            await self.connection.execute(
-                "INSERT INTO market_events"
-                " (market, position, feed_seq, at, lead_id, event, public)"
-                " SELECT $1, u.position, u.feed_seq, $2, u.lead_id, u.event::jsonb, u.public::json"
-                " FROM unnest($3::int8[], $4::int8[], $5::text[], $6::text[], $7::text[])"
-                " u(position, feed_seq, lead_id, event, public)",
-                self.market,
-                at,
-                [row.position for row in rows],
-                [row.feed_seq for row in rows],
-                [row.event.lead_id for row in rows],
-                [_encode_event(row.event).decode() for row in rows],
-                [row.public for row in rows],
-            )
-        if answers:
-            await self.connection.execute(
-                "INSERT INTO commands (command_id, market, request_hash, answer, decided_at)"
-                " SELECT u.command_id, $1, u.request_hash, u.answer, $2"
-                " FROM unnest($3::bytea[], $4::bytea[], $5::bytea[])"
-                " u(command_id, request_hash, answer)",
-                self.market,
-                at,
-                list(answers),
-                [stored.request_hash for stored in answers.values()],
-                [_encode_answer(stored.answer) for stored in answers.values()],
-            )
-
     async def write_ticks(self, ticks: Sequence[tuple[int, e.LeadsRepriced]], at: int) -> None:
         await self.connection.executemany(
             "INSERT INTO price_ticks (market, position, at, reason, lead_ids, prices)"
@@ -399,15 +279,170 @@ class BookStore:
             ],
         )
 
-    async def advance(self, epoch: int, position: int, feed_seq: int, at: int) -> None:
-        await self.connection.execute(
-            "UPDATE markets SET position = $3, feed_seq = $4, journal_at = $5"
-            " WHERE market = $1 AND epoch = $2",
+    async def write(
+        self,
+        outcome: Outcome,
+        rows: Sequence[JournalRow],
+        leads: Mapping[str, Lead],
+        *,
+        epoch: int,
+        at: int,
+    ) -> dict[str, Contact]:
+        """Everything a batch of trades came to, as one statement: a round trip costs as much
+        as the rows of several buyers. Returns the contacts of the leads bought.
+        """
+        write = SetBasedWrite()
+        known = {id_: lead for id_, lead in outcome.leads.items() if id_ not in outcome.listed}
+        if known:
+            write.add(
+                "traded",
+                "UPDATE lead_trading t"
+                " SET lead_state = u.lead_state, price = u.price, sold = u.sold, held = u.held"
+                " FROM unnest({}::text[], {}::text[], {}::int8[], {}::int4[], {}::int4[],"
+                " {}::int4[]) u(lead_id, lead_state, price, max_buyers, sold, held)"
+                " WHERE t.lead_id = u.lead_id",
+                *_trading_columns(known),
+            )
+        if outcome.seats:
+            self._seats(write, outcome.seats, leads)
+        if outcome.sales:
+            self._sales(write, outcome.sales, at)
+        if rows:
+            self._journal(write, rows, at)
+            write.add(
+                "advanced",
+                "UPDATE markets SET position = {}, feed_seq = {}, journal_at = {}"
+                " WHERE market = {} AND epoch = {}",
+                outcome.position,
+                outcome.feed_seq,
+                at,
+                self.market,
+                epoch,
+            )
+        if outcome.answers:
+            write.add(
+                "answered",
+                "INSERT INTO commands (command_id, market, request_hash, answer, decided_at)"
+                " SELECT u.command_id, {}, u.request_hash, u.answer, {}"
+                " FROM unnest({}::bytea[], {}::bytea[], {}::bytea[])"
+                " u(command_id, request_hash, answer)",
+                self.market,
+                at,
+                list(outcome.answers),
+                [stored.request_hash for stored in outcome.answers.values()],
+                [_encode_answer(stored.answer) for stored in outcome.answers.values()],
+            )
+        bought = [answer.lead_id for answer in outcome.replies if isinstance(answer, Bought)]
+        if not write.parts and not bought:
+            return {}
+        statement = write.statement(
+            "SELECT lead_id, name, phone, email, unparsed_address, latitude, longitude,"
+            " source_url, is_invented FROM contacts WHERE lead_id = ANY({})",
+            bought,
+        )
+        return {
+            row[0]: Contact(
+                name=row[1],
+                phone=row[2],
+                email=row[3],
+                unparsed_address=row[4],
+                latitude=row[5],
+                longitude=row[6],
+                source_url=row[7],
+                is_invented=row[8],
+            )
+            for row in await self.connection.fetch(statement, *write.values)
+        }
+
+    def _seats(
+        self, write: SetBasedWrite, pairs: Iterable[tuple[str, str]], leads: Mapping[str, Lead]
+    ) -> None:
+        taken = [
+            (lead_id, user_id, seat, leads[lead_id].max_buyers)
+            for lead_id, user_id in pairs
+            if (seat := (leads[lead_id].taken or {}).get(user_id)) is not None
+        ]
+        if not taken:
+            return
+        held = [seat if seat.order_id is None else None for _, _, seat, _ in taken]
+        write.add(
+            "seated",
+            "INSERT INTO seats AS s (lead_id, seat, market, user_id, max_buyers, price, hold,"
+            " first_held_at, held_at, held_until, forget_after, order_id)"
+            " SELECT u.lead_id, u.seat, {}, u.user_id, u.max_buyers, u.price, u.hold,"
+            " u.first_held_at, u.held_at, u.held_until, u.forget_after, u.order_id"
+            " FROM unnest({}::text[], {}::int2[], {}::text[], {}::int4[], {}::int8[], {}::text[],"
+            " {}::int8[], {}::int8[], {}::int8[], {}::int8[], {}::text[])"
+            " u(lead_id, seat, user_id, max_buyers, price, hold, first_held_at, held_at,"
+            " held_until, forget_after, order_id)"
+            " ON CONFLICT (lead_id, user_id) DO UPDATE SET seat = excluded.seat,"
+            " price = excluded.price, hold = excluded.hold,"
+            " first_held_at = excluded.first_held_at, held_at = excluded.held_at,"
+            " held_until = excluded.held_until, forget_after = excluded.forget_after,"
+            " order_id = excluded.order_id WHERE s.order_id IS NULL",
             self.market,
-            epoch,
-            position,
-            feed_seq,
+            [lead_id for lead_id, _, _, _ in taken],
+            [seat.number for _, _, seat, _ in taken],
+            [user_id for _, user_id, _, _ in taken],
+            [max_buyers for _, _, _, max_buyers in taken],
+            [seat.price for _, _, seat, _ in taken],
+            [seat and seat.hold for seat in held],
+            [seat and seat.first_held_at for seat in held],
+            [seat and seat.held_at for seat in held],
+            [seat and seat.held_until for seat in held],
+            [seat and seat.forget_after for seat in held],
+            [seat.order_id for _, _, seat, _ in taken],
+        )
+
+    def _sales(self, write: SetBasedWrite, sales: Sequence[e.LeadSold], at: int) -> None:
+        """Orders, their transfers to `house:sales`, and the wallets' new balances."""
+        write.add(
+            "sale",
+            "SELECT * FROM unnest({}::text[], {}::text[], {}::text[], {}::int2[], {}::int8[])"
+            " u(order_id, lead_id, user_id, seat, price)",
+            [sale.order_id for sale in sales],
+            [sale.lead_id for sale in sales],
+            [sale.user_id for sale in sales],
+            [sale.seat for sale in sales],
+            [sale.price for sale in sales],
+        )
+        write.add(
+            "ordered",
+            "INSERT INTO orders (order_id, market, lead_id, user_id, seat, price, bought_at)"
+            " SELECT order_id, {}, lead_id, user_id, seat, price, {} FROM sale",
+            self.market,
             at,
+        )
+        # A discount of 100 % makes an order of nothing, which moves no credit.
+        write.add(
+            "moved",
+            "INSERT INTO transfers"
+            " (transfer_id, debit_account, credit_account, amount, reason, reference, created_at)"
+            " SELECT 'order:' || order_id, 'user:' || user_id, 'house:sales', price, 'purchase',"
+            " order_id, {} FROM sale WHERE price > 0",
+            to_datetime(at),
+        )
+        write.add(
+            "charged",
+            "UPDATE wallets w SET balance = w.balance - s.spent"
+            " FROM (SELECT user_id, sum(price) AS spent FROM sale GROUP BY user_id) s"
+            " WHERE w.user_id = s.user_id",
+        )
+
+    def _journal(self, write: SetBasedWrite, rows: Sequence[JournalRow], at: int) -> None:
+        write.add(
+            "journalled",
+            "INSERT INTO market_events (market, position, feed_seq, at, lead_id, event, public)"
+            " SELECT {}, u.position, u.feed_seq, {}, u.lead_id, u.event::jsonb, u.public::json"
+            " FROM unnest({}::int8[], {}::int8[], {}::text[], {}::text[], {}::text[])"
+            " u(position, feed_seq, lead_id, event, public)",
+            self.market,
+            at,
+            [row.position for row in rows],
+            [row.feed_seq for row in rows],
+            [row.event.lead_id for row in rows],
+            [_encode_event(row.event).decode() for row in rows],
+            [row.public for row in rows],
         )
 
     # --- load ----------------------------------------------------------------------
@@ -489,6 +524,26 @@ class BookStore:
             now,
             batch,
         )
+
+
+class SetBasedWrite:
+    """Parts of one statement, each a `WITH name AS (...)`; `{}` stands for its next value."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.values: list[Any] = []
+
+    def add(self, name: str, sql: str, *values: Any) -> None:
+        self.parts.append(f"{name} AS ({self._numbered(sql, values)})")
+
+    def statement(self, last: str, *values: Any) -> str:
+        final = self._numbered(last, values)
+        return f"WITH {', '.join(self.parts)} {final}" if self.parts else final
+
+    def _numbered(self, sql: str, values: Sequence[Any]) -> str:
+        first = len(self.values) + 1
+        self.values.extend(values)
+        return sql.format(*(f"${first + i}" for i in range(len(values))))
 
 
 def _columns(listings: Mapping[str, Listing]) -> list[list[Any]]:
