@@ -1,0 +1,216 @@
+"""`aiqleads doctor`: what is wrong with this machine or installation, and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import asyncpg
+
+from engine.adapters.local.effective_settings import fill_in
+from engine.adapters.local.installation import Installation, InstallationUnusable
+from engine.adapters.local.ports import is_free
+from engine.adapters.local.postgres_programs import PostgresMissing, find_postgres
+from engine.adapters.local.redis_server import RedisMissing, find_redis
+from engine.adapters.local.run_record import BrokenRecord
+from engine.market_directory import load_markets
+from engine.settings import Settings
+from serve_apps.cli import health
+
+_DISK_GB_MIN = 2.0
+_PORT_RANGE_FROM = 32_768
+
+
+class Finding(NamedTuple):
+    """One thing looked at. `remedy` is empty when all is well."""
+
+    name: str
+    well: bool
+    detail: str
+    remedy: str = ""
+
+
+def examine(configured: Settings) -> list[Finding]:
+    """Everything worth knowing before asking anyone else. Changes nothing."""
+    found = [
+        _python(),
+        _packages(),
+        *_programs(configured),
+        _disk(configured),
+        *_settings(configured),
+    ]
+    try:
+        installation = Installation.find(configured.data_dir)
+    except (InstallationUnusable, BrokenRecord) as error:
+        return [*found, Finding("data directory", False, str(error), "see docs/Operations.md")]
+    found.append(_port(configured, installation))
+    if installation is None:
+        found.append(Finding("installation", True, "none yet; `aiqleads up` makes it"))
+        return found
+    settings = fill_in(configured, installation)
+    for part in asyncio.run(health.examine(configured, settings, installation)):
+        remedy = "" if part.healthy else f"`aiqleads up` starts it; log: {part.log or 'none'}"
+        found.append(Finding(f"running: {part.part}", part.healthy, part.detail, remedy))
+    if settings.database_url:
+        found += asyncio.run(_database(settings.database_url))
+    return found
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    well = sys.version_info >= (3, 11)
+    return Finding("python", well, version, "" if well else "make .venv with Python 3.11 or newer")
+
+
+def _packages() -> Finding:
+    """The installed packages against what this project asks for."""
+    from packaging.requirements import Requirement
+
+    try:
+        requirements = importlib.metadata.requires("aiqleads") or []
+    except importlib.metadata.PackageNotFoundError:
+        return Finding("packages", False, "aiqleads itself is not installed", "run `make install`")
+    wrong = []
+    for line in requirements:
+        wanted = Requirement(line)
+        if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = importlib.metadata.version(wanted.name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(f"{wanted.name} is missing")
+            continue
+        if not wanted.specifier.contains(version, prereleases=True):
+            wrong.append(f"{wanted.name} {version} is not {wanted.specifier}")
+    if wrong:
+        return Finding("packages", False, "; ".join(wrong), "run `make install`")
+    return Finding("packages", True, "as pyproject.toml asks")
+
+
+def _programs(settings: Settings) -> Iterator[Finding]:
+    if not settings.database_url:
+        yield _program(
+            "PostGIS", lambda: "PostgreSQL {0.major} in {0.directory}".format(find_postgres())
+        )
+    if not settings.redis_url:
+        yield _program("Redis", lambda: str(find_redis()))
+
+
+def _program(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, look())
+    except (PostgresMissing, RedisMissing) as error:
+        return Finding(name, False, str(error), "run scripts/install-system-packages")
+
+
+def _disk(settings: Settings) -> Finding:
+    place = settings.data_dir.absolute()
+    while not place.exists():
+        place = place.parent
+    free_gb = shutil.disk_usage(place).free / 1e9
+    well = free_gb >= _DISK_GB_MIN
+    remedy = "" if well else f"free {_DISK_GB_MIN:.0f} GB there or move AIQLEADS_DATA_DIR"
+    return Finding("disk", well, f"{free_gb:.1f} GB free at {place}", remedy)
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    if settings.captures is not None:
+        well = settings.captures.is_dir()
+        yield Finding(
+            "captures",
+            well,
+            str(settings.captures) if well else f"{settings.captures} is not a folder",
+            "" if well else "mend AIQLEADS_CAPTURES, or unset it for the sample world",
+        )
+    try:
+        markets = load_markets(settings.markets_file)
+        yield Finding("markets", True, ", ".join(markets))
+    except (ValueError, OSError) as error:
+        yield Finding("markets", False, str(error), "mend the file AIQLEADS_MARKETS_FILE names")
+    secret = settings.jwt_secret.get_secret_value()
+    if secret and len(secret) < 32:
+        yield Finding(
+            "jwt secret", False, "shorter than 32 characters", "set a longer AIQLEADS_JWT_SECRET"
+        )
+    if settings.http_port >= _PORT_RANGE_FROM:
+        yield Finding(
+            "HTTP port range",
+            False,
+            f"{settings.http_port} lies where the kernel takes ports for outgoing connections",
+            f"set AIQLEADS_HTTP_PORT below {_PORT_RANGE_FROM}",
+        )
+
+
+def _port(settings: Settings, installation: Installation | None) -> Finding:
+    port = settings.http_port
+    if installation is not None and health.own_listeners(installation, port):
+        return Finding("HTTP port", True, f"{port} is ours")
+    taken = health.listeners(port)
+    if taken:
+        names = ", ".join(f"{name} ({pid})" for pid, name in taken.items())
+        return Finding("HTTP port", False, f"{port} is taken by {names}", "set AIQLEADS_HTTP_PORT")
+    try:
+        free = is_free(settings.http_host, port)
+    except OSError as error:
+        return Finding("HTTP port", False, str(error), "set AIQLEADS_HTTP_HOST or _PORT")
+    return Finding("HTTP port", free, f"{port} is {'free' if free else 'taken'}")
+
+
+async def _database(database_url: str) -> list[Finding]:
+    """The schema's revision, PostGIS, and the rules that the books must obey."""
+    try:
+        connection = await asyncpg.connect(database_url, timeout=5)
+    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+        words = str(error) or type(error).__name__
+        return [Finding("database", False, words, "start it, or check AIQLEADS_DATABASE_URL")]
+    try:
+        revision = await _revision(connection)
+        postgis = await connection.fetchval(
+            "SELECT default_version FROM pg_available_extensions WHERE name = 'postgis'"
+        )
+    finally:
+        await connection.close()
+    newest = _newest_revision()
+    migrated = revision == newest
+    found = [
+        Finding(
+            "PostGIS in the database",
+            postgis is not None,
+            postgis or "not available on that server",
+            "" if postgis else "install PostGIS on the database server",
+        ),
+        Finding(
+            "migrations",
+            migrated,
+            f"at {revision or 'nothing'}, newest is {newest}",
+            "" if migrated else "run `aiqleads migrate`",
+        ),
+    ]
+    if migrated:
+        from engine.adapters.postgres.audit import audit
+
+        problems = await audit(database_url)
+        remedy = "stop trading with `aiqleads down` and see docs/Operations.md, section Books"
+        found += [Finding("books", False, problem, remedy) for problem in problems]
+        if not problems:
+            found.append(Finding("books", True, "ledger, seats and journal agree"))
+    return found
+
+
+async def _revision(connection: asyncpg.Connection) -> str | None:
+    if await connection.fetchval("SELECT to_regclass('alembic_version') IS NULL"):
+        return None
+    revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+    return revision
+
+
+def _newest_revision() -> str | None:
+    from alembic.script import ScriptDirectory
+
+    from migrations.migrate import alembic_config
+
+    return ScriptDirectory.from_config(alembic_config("")).get_current_head()
