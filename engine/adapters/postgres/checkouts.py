@@ -91,18 +91,22 @@ async def unfinished(
 
     Empty if another replica is at it.
     """
-    async with pool.acquire() as connection, connection.transaction():
-        if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _RECOVERY_LOCK):
+    async with pool.acquire() as connection:
+        # The session's lock: finishing takes longer than a transaction may idle.
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _RECOVERY_LOCK):
             yield []
             return
-        rows = await connection.fetch(
-            f"SELECT {_COLUMNS} FROM checkouts WHERE answer IS NULL"
-            " AND created_at < now() - make_interval(secs => $1)"
-            " ORDER BY created_at LIMIT $2",
-            older_than_seconds,
-            limit,
-        )
-        yield [Checkout(**dict(row)) for row in rows]
+        try:
+            rows = await connection.fetch(
+                f"SELECT {_COLUMNS} FROM checkouts WHERE answer IS NULL"
+                " AND created_at < now() - make_interval(secs => $1)"
+                " ORDER BY created_at LIMIT $2",
+                older_than_seconds,
+                limit,
+            )
+            yield [Checkout(**dict(row)) for row in rows]
+        finally:
+            await connection.execute("SELECT pg_advisory_unlock($1)", _RECOVERY_LOCK)
 
 
 async def prune(pool: asyncpg.Pool) -> int:

@@ -18,3 +18,11 @@ async def newest(connection: asyncpg.Pool, limit: int) -> list[tuple[str, str]]:
         "SELECT lead_id, market FROM leads ORDER BY listed_at DESC LIMIT $1", limit
     )
     return [(row[0], row[1]) for row in rows]
+
+
+async def lead_state(connection: asyncpg.Pool, lead_id: str) -> str | None:
+    """The lead's committed state, quarantine included: for operators."""
+    state: str | None = await connection.fetchval(
+        "SELECT lead_state FROM lead_trading WHERE lead_id = $1", lead_id
+    )
+    return state

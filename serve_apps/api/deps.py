@@ -1,0 +1,116 @@
+"""What the API needs, opened once per replica and passed by hand."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import asyncpg
+from redis.asyncio import Redis
+
+from actors.client import MarketClient, Transport
+from engine.adapters.postgres.pool import open_pool
+from engine.market.plan import Plan, all_terms, load_plans
+from engine.market_directory import Market, load_markets
+from engine.settings import Settings
+from serve_apps.api.account_cache import AccountCache
+from serve_apps.api.lead_directory import LeadDirectory
+from serve_apps.api.market_board import MarketBoard
+from serve_apps.api.passwords import Passwords
+from serve_apps.api.rate_limits import RateLimits, redis_client
+from serve_apps.api.tokens import AccessTokens, RefreshTokens
+from serve_apps.api.traffic import Traffic
+
+POOL_SIZE_MAX = 8
+
+
+@dataclass(frozen=True)
+class Deps:
+    """Everything a request may use. Opened by `open_deps`, closed by `close`."""
+
+    settings: Settings
+    pool: asyncpg.Pool
+    redis: Redis | None
+    market_client: MarketClient
+    plans: Mapping[str, Plan]
+    markets: Mapping[str, Market]
+    leads: LeadDirectory
+    board: MarketBoard
+    accounts: AccountCache
+    access_tokens: AccessTokens
+    refresh_tokens: RefreshTokens
+    passwords: Passwords
+    rate_limits: RateLimits
+    traffic: Traffic
+    hash_key: bytes
+    # Further conditions of readiness: name -> whether it holds now.
+    readiness: dict[str, Callable[[], bool]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "terms", frozenset(all_terms(self.plans)))
+        object.__setattr__(self, "empty_body_hash", self.body_hash(b"{}"))
+
+    # Set above, from the rest.
+    terms: frozenset[str] = field(init=False, repr=False)
+    empty_body_hash: bytes = field(init=False, repr=False)
+
+    def body_hash(self, canonical: bytes) -> bytes:
+        return hashlib.blake2b(canonical, key=self.hash_key, digest_size=16).digest()
+
+    def limit_of(self, plan: str | None) -> int:
+        """Requests a minute of a plan, of the anonymous for None; 0 is no limit."""
+        if plan is None:
+            return self.settings.rate_limit_anonymous
+        found: int | None = getattr(self.settings, f"rate_limit_{plan}", None)
+        return self.settings.rate_limit_basic if found is None else found
+
+
+async def open_deps(settings: Settings, transport: Transport | None = None) -> Deps:
+    """Connections, caches and listeners of one replica, ready to serve.
+
+    `transport` carries commands to the books; without one it is Ray's. Raises ValueError
+    on settings that can't work, OSError or asyncpg.PostgresError without a database.
+    """
+    secret = settings.jwt_secret.get_secret_value()
+    if len(secret) < 32:
+        raise ValueError("AIQLEADS_JWT_SECRET must have at least 32 characters; `up` makes one")
+    if transport is None:
+        from actors.launch import ray_transport
+
+        transport = ray_transport()
+    pool = await open_pool(settings.database_url, application="api", size_max=POOL_SIZE_MAX)
+    redis = redis_client(settings.redis_url) if settings.redis_url else None
+    markets = load_markets(settings.markets_file)
+    traffic = Traffic(secrets.token_hex(4))
+    leads = LeadDirectory(pool)
+    await leads.prewarm()
+    accounts = AccountCache(pool, settings.database_url, settings.access_token_seconds)
+    accounts.start()
+    return Deps(
+        settings=settings,
+        pool=pool,
+        redis=redis,
+        market_client=MarketClient(transport),
+        plans=load_plans(settings.plans_file),
+        markets=markets,
+        leads=leads,
+        board=MarketBoard(pool, markets, settings.captures is None),
+        accounts=accounts,
+        access_tokens=AccessTokens(secret, settings.access_token_seconds),
+        refresh_tokens=RefreshTokens(secret),
+        passwords=Passwords(),
+        rate_limits=RateLimits(redis),
+        traffic=traffic,
+        hash_key=hashlib.blake2b(secret.encode(), digest_size=32, person=b"bodies").digest(),
+    )
+
+
+async def close_deps(deps: Deps) -> None:
+    await deps.accounts.stop()
+    await deps.rate_limits.stop()
+    deps.passwords.close()
+    if deps.redis is not None:
+        await deps.redis.aclose()
+    await deps.pool.close()

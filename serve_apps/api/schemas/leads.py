@@ -1,0 +1,151 @@
+"""Teasers, search and markets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from engine.adapters.postgres.search import FACETS
+from serve_apps.api.schemas.fields import (
+    BIGINT_MAX,
+    AnswerModel,
+    Instant,
+    PageQuery,
+    PlanName,
+    SearchText,
+)
+
+_DEGREES = r"-?[0-9]{1,3}(?:\.[0-9]{1,12})?"
+Bound = Annotated[int, Field(ge=0, le=BIGINT_MAX)]
+ListText = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+Facet = Literal["property_type", "lead_state", "source", "city", "bedrooms_total"]
+assert set(FACETS) == set(Facet.__args__)  # type: ignore[attr-defined]
+
+
+class LeadQuery(PageQuery):
+    """Search filters. Lists repeat the parameter or separate with commas."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    market: PlanName | None = Field(None, description="a market's slug; all markets without")
+    q: SearchText | None = Field(None, description='words, "phrases", or, -not')
+    near: (
+        Annotated[str, StringConstraints(max_length=40, pattern=f"^{_DEGREES},{_DEGREES}$")] | None
+    ) = Field(None, description="lat,lon in degrees")
+    radius_m: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None, description="metres around near"
+    )
+    bbox: (
+        Annotated[
+            str,
+            StringConstraints(
+                max_length=80, pattern=f"^{_DEGREES},{_DEGREES},{_DEGREES},{_DEGREES}$"
+            ),
+        ]
+        | None
+    ) = Field(None, description="west,south,east,north in degrees")
+    property_type: Annotated[list[ListText], Field(max_length=20)] = Field([])
+    source: Annotated[list[ListText], Field(max_length=20)] = Field([])
+    lead_state: Annotated[list[ListText], Field(max_length=8)] = Field(
+        [], description="available, held, sold, withdrawn; available and held without"
+    )
+    list_price_min: Bound | None = None
+    list_price_max: Bound | None = None
+    living_area_min: Bound | None = None
+    living_area_max: Bound | None = None
+    lot_size_square_feet_min: Bound | None = None
+    lot_size_square_feet_max: Bound | None = None
+    year_built_min: Bound | None = None
+    year_built_max: Bound | None = None
+    bedrooms_total_min: Bound | None = None
+    bedrooms_total_max: Bound | None = None
+    price_min: Bound | None = None
+    price_max: Bound | None = None
+    sort: Literal["relevance", "newest", "price", "distance", "quality"] = Field(
+        "newest", description="relevance needs q, distance needs near"
+    )
+    facets: Annotated[list[ListText], Field(max_length=8)] = Field(
+        [], description=f"count values of: {', '.join(FACETS)}"
+    )
+
+
+class Teaser(AnswerModel):
+    """What anyone signed in may see of a lead. Property fields carry RESO names."""
+
+    lead_id: str
+    market: str
+    lead_state: Literal["available", "held", "sold", "withdrawn"]
+    price: int = Field(ge=1, description="credits, undiscounted")
+    max_buyers: int = Field(ge=1)
+    seats_left: int = Field(ge=0)
+    quality: float = Field(ge=0, le=1)
+    fraud_flag: bool
+    sources: list[str]
+    is_sample: bool
+    listed_at: Instant
+    distance_m: int | None = Field(None, ge=0, description="in a search with near")
+    list_price: int | None
+    standard_status: str | None
+    property_type: str | None
+    property_sub_type: str | None
+    bedrooms_total: int | None
+    bathrooms_total_integer: int | None
+    living_area: int | None
+    lot_size_square_feet: int | None
+    year_built: int | None
+    city: str | None
+    state_or_province: str | None
+    postal_code: str | None
+    latitude: float | None
+    longitude: float | None
+    public_remarks: str | None
+    originating_system_name: str | None
+    modification_timestamp: str | None
+
+
+class FacetCount(AnswerModel):
+    """How many matching leads have this value."""
+
+    value: str | int
+    count: int
+
+
+class LeadsPage(AnswerModel):
+    """Teasers; `total` is exact to 10,000. `facets` only if asked for."""
+
+    items: list[Teaser]
+    next_cursor: str | None
+    total: int = Field(ge=0, le=10_000)
+    facets: dict[str, list[FacetCount]] | None = None
+
+
+class LeadCounts(AnswerModel):
+    """Leads by state; those in quarantine are not counted."""
+
+    available: int
+    held: int
+    sold: int
+    withdrawn: int
+
+
+class Market(AnswerModel):
+    """A market now. `seq` is the newest feed number.
+
+    `price_index` is 100 x the mean price of available leads / the median listing price
+    of the market's first leads.
+    """
+
+    market: str
+    name: str
+    counts: LeadCounts
+    seq: int
+    price_index: float | None
+    world: Literal["sample", "captures"]
+
+
+class MarketsPage(AnswerModel):
+    """All markets."""
+
+    items: list[Market]
+    next_cursor: None = None
