@@ -115,6 +115,7 @@ class _Answer(NamedTuple):
 
 async def _get(client: httpx.AsyncClient, url: str, headers: dict[str, str]) -> _Answer:
     """A 200, or a 304 to a conditional request; all else is tried again or fails."""
+    _check_address(url)
     attempt = 0
     while True:
         attempt += 1
@@ -134,13 +135,22 @@ async def _get(client: httpx.AsyncClient, url: str, headers: dict[str, str]) -> 
             continue
         except httpx.DecodingError as error:
             raise FetchFailed(url, "undecodable", str(error)) from error
-        except httpx.InvalidURL as error:
-            raise FetchFailed(url, "bad-address", str(error)) from error
         if answer.status == 200 or (answer.status == 304 and headers):
             return answer
         if last or answer.status not in _RETRIED_STATUSES:
             raise FetchFailed(url, f"status-{answer.status}", f"answered so in try {attempt}")
         await asyncio.sleep(_back_off(attempt, answer.headers.get("retry-after")))
+
+
+def _check_address(url: str) -> None:
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise FetchFailed(url, "bad-address", str(error)) from error
+    if address.scheme not in {"http", "https"} or not address.host:
+        raise FetchFailed(url, "bad-address", "not an http or https address with a host")
+    if address.port is not None and not 1 <= address.port <= 65_535:
+        raise FetchFailed(url, "bad-address", f"port {address.port} is not from 1 to 65535")
 
 
 async def _read(client: httpx.AsyncClient, url: str, headers: dict[str, str]) -> _Answer:

@@ -1,0 +1,145 @@
+"""The sample world: the same for the same seed, read back whole by our own parsers."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+
+from engine.intake.address import home_key
+from engine.intake.craigslist import parse_post
+from engine.intake.folded_text import bare_text
+from engine.intake.listing import to_listing
+from engine.intake.placement import place
+from engine.intake.record import SourceRecord
+from engine.intake.redfin import redfin_records
+from engine.intake.sample_world import SampleWorld
+from engine.intake.zillow import zillow_records
+from engine.market_directory import Market, load_markets
+
+MARKETS = load_markets()
+READERS = {"zillow": zillow_records, "redfin": redfin_records}
+
+
+def world(seed: int = 7, size: int = 800) -> SampleWorld:
+    return SampleWorld(seed, size, list(MARKETS.values()))
+
+
+def records_of(sample: SampleWorld) -> list[SourceRecord]:
+    records = []
+    for market in MARKETS:
+        found = [parse_post(page, url=path) for path, page in sample.pages(market)]
+        for source, filename, content in sample.tables(market):
+            found += READERS[source](filename, content)
+        for record in found:
+            assert isinstance(record, SourceRecord)
+            placed = place(record, MARKETS)
+            assert isinstance(placed, SourceRecord)
+            assert placed.market == market
+            records.append(placed)
+    return records
+
+
+def test_same_seed_same_world() -> None:
+    assert list(world().homes) == list(world().homes)
+    assert list(world().pages("austin")) == list(world().pages("austin"))
+    assert list(world(seed=8).homes) != list(world().homes)
+
+
+def test_every_sighting_is_read_back_true() -> None:
+    sample = world()
+    truth = {(s.source, s.source_id): home for home in sample.homes for s in home.sightings}
+    records = records_of(sample)
+    assert {(r.source, r.source_id) for r in records} == set(truth)
+    assert len(records) == len(truth)
+    for record in records:
+        home = truth[record.source, record.source_id]
+        assert record.is_sample
+        assert record.contact.phone == home.person.phone
+        assert record.contact.name == home.person.name
+        assert record.contact.latitude == home.latitude
+        assert record.bedrooms_total == home.bedrooms
+        assert record.extra["bathrooms_stated"] == home.bathrooms
+        assert record.living_area in {home.living_area, None}
+        assert record.property_sub_type in {home.sub_type, None}
+        assert (record.property_type == "Residential Lease") == home.for_rent
+
+
+def test_nothing_of_the_contact_is_public() -> None:
+    sample = world()
+    truth = {(s.source, s.source_id): home for home in sample.homes for s in home.sightings}
+    masked = 0
+    for record in records_of(sample):
+        home = truth[record.source, record.source_id]
+        public = bare_text(to_listing(record, now_us=0).public_remarks or "")
+        masked += "███" in (to_listing(record, now_us=0).public_remarks or "")
+        for secret in (home.person.name, home.person.email, home.street, home.person.phone[3:15]):
+            assert bare_text(secret) not in public
+    assert masked > 700
+
+
+def test_one_key_is_one_home() -> None:
+    sample = world()
+    truth = {(s.source, s.source_id): home for home in sample.homes for s in home.sightings}
+    homes_by_key: dict[str, set[int]] = {}
+    for record in records_of(sample):
+        home, key = truth[record.source, record.source_id], home_key(record)
+        if key is not None:
+            index = home.index if home.clone_of is None else home.clone_of
+            homes_by_key.setdefault(key, set()).add(index)
+    assert all(len(homes) == 1 for homes in homes_by_key.values())
+    assert len(homes_by_key) > 750
+
+
+def test_homes_stand_in_their_market_and_share_no_door() -> None:
+    homes = [home for home in world(size=4000).homes if home.clone_of is None]
+    assert all(MARKETS[home.market].contains(home.latitude, home.longitude) for home in homes)
+    assert len({(home.street, home.unit, home.postal_code) for home in homes}) == len(homes)
+    assert {home.scam for home in world(size=4000).homes} == {
+        None, "price-bait", "advance-fee", "clone",
+    }  # fmt: skip
+
+
+def test_pages_are_found_by_id() -> None:
+    sample = world(size=80)
+    ids = list(sample.post_ids("dallas"))
+    pages = dict(sample.pages("dallas"))
+    assert [f"dallas/posts/{post_id}.html" for post_id in ids] == list(pages)
+    assert sample.page("dallas", ids[0]) == pages[f"dallas/posts/{ids[0]}.html"]
+    assert sample.page("austin", ids[0]) is None
+    assert sample.page("dallas", "7") is None
+    assert sample.page("dallas", "9" * 30) is None
+    assert sample.page("dallas", "²") is None
+
+
+def test_a_large_world_takes_no_memory() -> None:
+    tracemalloc.start()
+    sample = world(size=1_000_000)
+    for index in range(0, 1_000_000, 10_000):
+        assert sample.homes[index].index == index
+    for _page in zip(sample.pages("phoenix"), range(50), strict=False):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5_000_000
+
+
+def test_a_market_without_streets_of_its_own() -> None:
+    market = Market(
+        "reno", "Reno", "America/Los_Angeles", "NV", (39.5, -119.8), (-120, 39, -119, 40)
+    )
+    sample = SampleWorld(1, 50, [market])
+    assert all(market.contains(home.latitude, home.longitude) for home in sample.homes)
+    assert sum(1 for _ in sample.pages("reno")) > 10
+
+
+def test_bad_worlds_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one home"):
+        world(size=0)
+    with pytest.raises(ValueError, match="at least one market"):
+        SampleWorld(1, 1, [])
+    with pytest.raises(KeyError, match="atlantis"):
+        world().homes_of("atlantis")
+    with pytest.raises(IndexError):
+        world().homes[800]
+    assert world().homes[-1].index == 799
