@@ -38,8 +38,11 @@ def term_us(term: str) -> int:
 
 def parse_plans(text: str) -> dict[str, Plan]:
     """Plans by name from TOML. Raises ValueError naming the plan and what is wrong."""
-    entries = tomllib.loads(text).get("plan", {})
-    if "basic" not in entries:
+    try:
+        entries = tomllib.loads(text).get("plan", {})
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"plans: not TOML: {error}") from error
+    if not isinstance(entries, dict) or "basic" not in entries:
         raise ValueError("plans: [plan.basic] is missing; new accounts start on it")
     return {name: _plan(name, entry) for name, entry in entries.items()}
 
@@ -54,15 +57,24 @@ def all_terms(plans: Mapping[str, Plan]) -> list[str]:
     return sorted(terms, key=terms.__getitem__)
 
 
-def _plan(name: str, entry: Mapping[str, object]) -> Plan:
+def _plan(name: str, entry: object) -> Plan:
+    if not isinstance(entry, dict):
+        raise ValueError(f"plan {name}: must be a table, [plan.{name}]")
+    unknown = entry.keys() - {"terms", "holds_max", "discount_percent"}
+    if unknown:
+        raise ValueError(f"plan {name}: unknown {', '.join(sorted(unknown))}")
     terms, holds_max, discount = (
         entry.get(key) for key in ("terms", "holds_max", "discount_percent")
     )
     if not isinstance(terms, list) or not terms:
         raise ValueError(f"plan {name}: terms must list at least one hold term, like 15m")
-    if not isinstance(holds_max, int) or holds_max < 1:
+    # A TOML boolean is a Python int.
+    if type(holds_max) is not int or holds_max < 1:
         raise ValueError(f"plan {name}: holds_max must be a whole number from 1")
-    if not isinstance(discount, int) or not 0 <= discount <= 100:
+    if type(discount) is not int or not 0 <= discount <= 100:
         raise ValueError(f"plan {name}: discount_percent must be a whole number from 0 to 100")
-    terms_us = {term: term_us(term) for term in terms}
+    try:
+        terms_us = {term: term_us(str(term)) for term in terms}
+    except ValueError as error:
+        raise ValueError(f"plan {name}: {error}") from error
     return Plan(name, terms_us, max(terms_us.values()), holds_max, discount)
