@@ -16,7 +16,11 @@ class Settings(BaseSettings):
     """Every `AIQLEADS_*` setting. Raises pydantic.ValidationError naming a bad one."""
 
     model_config = SettingsConfigDict(
-        env_prefix="AIQLEADS_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="AIQLEADS_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     # Where things are. An empty URL means: `up` starts a private local service.

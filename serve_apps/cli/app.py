@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -28,6 +28,9 @@ from engine.adapters.local.installation import (
 from engine.adapters.local.run_record import BrokenRecord
 from engine.settings import Settings
 from serve_apps.cli.steps import StepFailed, Steps
+
+if TYPE_CHECKING:
+    from serve_apps.cli.start import Started
 
 app = typer.Typer(
     help="AIQLeads: a live marketplace for real-estate leads.",
@@ -86,10 +89,16 @@ def up(
             help="Take in all sources again, or not at all. Neither: only what was never taken in.",
         ),
     ] = None,
+    foreground: Annotated[
+        bool,
+        typer.Option("--foreground", help="Stay until SIGTERM or Ctrl-C, then stop everything."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Start everything needed on this machine, migrate, ingest and serve."""
+    from serve_apps.cli.start import stay
     from serve_apps.cli.start import up as start
+    from serve_apps.cli.stop import down as stop
 
     steps = Steps()
     settings = _settings()
@@ -97,7 +106,19 @@ def up(
         started = start(settings, steps, with_ingest=ingest)
     if as_json:
         _answer(started._asdict())
-        return
+    else:
+        _greet(started, steps)
+    if foreground:
+        with _reported(steps):
+            asked = stay(settings, Installation.open(settings.data_dir))
+            stop(settings, steps)
+        if not asked:
+            steps.say("Ray ended by itself; its logs say why")
+            raise typer.Exit(1)
+
+
+def _greet(started: Started, steps: Steps) -> None:
+    """Where the market serves, and how to go on."""
     steps.say("")
     steps.say(f"AIQLeads serves at {started.url}  (API: {started.url}/docs)")
     steps.say(f"  trading on: {started.world}")

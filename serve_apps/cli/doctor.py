@@ -147,7 +147,7 @@ def _settings(settings: Settings) -> Iterator[Finding]:
 
 def _port(settings: Settings, installation: Installation | None) -> Finding:
     port = settings.http_port
-    if installation is not None and health.own_listeners(installation, port):
+    if installation is not None and health.own_listeners(settings, installation, port):
         return Finding("HTTP port", True, f"{port} is ours")
     taken = health.listeners(port)
     if taken:

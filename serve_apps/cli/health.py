@@ -97,12 +97,18 @@ def listeners(port: int) -> dict[int, str]:
     return found
 
 
-def own_listeners(installation: Installation, port: int) -> set[int]:
-    """Process ids of our own replicas that listen on the port."""
+def own_listeners(settings: Settings, installation: Installation, port: int) -> set[int]:
+    """Process ids of our own replicas that listen on the port.
+
+    On a Ray cluster that is not ours to run, any Ray worker counts as one.
+    """
+    here = listeners(port)
+    if settings.ray_address:
+        return {pid for pid, name in here.items() if name.startswith("ray::")}
     ours = {
         process.pid for process in leftovers(installation, "ray", installation.records.read("ray"))
     }
-    return ours & listeners(port).keys()
+    return ours & here.keys()
 
 
 Question = Callable[[], Awaitable[str]]
@@ -141,7 +147,7 @@ async def examine(
         known = {"pid": record.process.pid, "port": record.port, "log": record.log}
         questions.append(_ask(part, lambda ask=ask, url=url: ask(url), **known))  # type: ignore[misc]
     base = http_base(settings)
-    ours = own_listeners(installation, settings.http_port) if installation else set()
+    ours = own_listeners(configured, installation, settings.http_port) if installation else set()
     questions.append(
         _ask(
             "api",

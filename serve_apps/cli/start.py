@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,6 @@ from typing import NamedTuple
 
 import httpx
 
-from engine.adapters.local.daemon import leftovers
 from engine.adapters.local.effective_settings import fill_in, join_ray_environment
 from engine.adapters.local.installation import Installation
 from engine.adapters.local.ports import is_free
@@ -52,7 +53,7 @@ def up(configured: Settings, steps: Steps, *, with_ingest: bool | None = None) -
         step.detail = str(installation.data_dir)
     with installation.lock():
         _claim_http_port(configured, installation)
-        was_running = bool(health.own_listeners(installation, configured.http_port))
+        was_running = bool(health.own_listeners(configured, installation, configured.http_port))
         if was_running:
             steps.say(f"already running at {health.http_base(configured)}; doing what is missing")
         _start_stores(configured, installation, steps)
@@ -63,7 +64,7 @@ def up(configured: Settings, steps: Steps, *, with_ingest: bool | None = None) -
         if not configured.replay_url:
             _start_replay(configured, installation, steps)
         settings = fill_in(configured, installation)
-        _serve(settings, installation, steps)
+        _serve(configured, settings, installation, steps)
         if with_ingest or (with_ingest is None and not already_ingested(settings, installation)):
             ingest(settings, steps, source="all", market=None)
             remember_ingest(settings, installation)
@@ -98,7 +99,7 @@ def world_of(settings: Settings) -> str:
 def _claim_http_port(settings: Settings, installation: Installation) -> None:
     """Refuse a port that others use: our listeners would silently share it with them."""
     port = settings.http_port
-    others = health.listeners(port).keys() - health.own_listeners(installation, port)
+    others = health.listeners(port).keys() - health.own_listeners(settings, installation, port)
     remedy = "set AIQLEADS_HTTP_PORT to a free port, or stop the program that uses this one"
     if others:
         named = ", ".join(
@@ -107,7 +108,7 @@ def _claim_http_port(settings: Settings, installation: Installation) -> None:
             if pid in others
         )
         raise StepFailed("HTTP port", f"port {port} is taken by {named}", log=None, remedy=remedy)
-    if health.own_listeners(installation, port):
+    if health.own_listeners(settings, installation, port):
         return
     try:
         free = is_free(settings.http_host, port)
@@ -209,7 +210,9 @@ def _other_world(settings: Settings, record: ServiceRecord) -> bool:
     return not all(os.fsencode(word) in command for word in wanted)
 
 
-def _serve(settings: Settings, installation: Installation, steps: Steps) -> None:
+def _serve(
+    configured: Settings, settings: Settings, installation: Installation, steps: Steps
+) -> None:
     """The two calls that make the cluster a market, then proof that it answers."""
     log = installation.scratch / "ray" / "session_latest" / "logs"
     with steps.step("actors", log=log, remedy="`aiqleads doctor`; then repeat `up`") as step:
@@ -223,11 +226,11 @@ def _serve(settings: Settings, installation: Installation, steps: Steps) -> None
 
         run(settings)
         base = health.http_base(settings)
-        _await_ready(base, settings, installation)
+        _await_ready(base, configured, installation)
         step.detail = base
 
 
-def _await_ready(base: str, settings: Settings, installation: Installation) -> None:
+def _await_ready(base: str, configured: Settings, installation: Installation) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     last = "nothing listened"
     while time.monotonic() < deadline:
@@ -239,11 +242,24 @@ def _await_ready(base: str, settings: Settings, installation: Installation) -> N
             time.sleep(0.2)
     else:
         raise TimeoutError(f"{base}/readyz did not answer 200 in {_READY_SECONDS:.0f} s: {last}")
-    strangers = health.listeners(settings.http_port).keys() - {
-        process.pid for process in leftovers(installation, "ray", installation.records.read("ray"))
-    }
-    if strangers and not settings.ray_address:
+    port = configured.http_port
+    strangers = health.listeners(port).keys() - health.own_listeners(configured, installation, port)
+    if strangers:
         raise RuntimeError(
-            f"processes {sorted(strangers)} share port {settings.http_port} with us: "
+            f"processes {sorted(strangers)} share port {port} with us: "
             "set AIQLEADS_HTTP_PORT to a port of our own"
         )
+
+
+def stay(configured: Settings, installation: Installation) -> bool:
+    """Wait for SIGTERM or SIGINT (True), or until the private Ray is gone (False)."""
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    while not asked.wait(2.0):
+        record = installation.records.read("ray")
+        if configured.ray_address:
+            continue
+        if record is None or not is_running(record.process):
+            return False
+    return True
