@@ -10,6 +10,7 @@ from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve_apps.api.deps import Deps
+from serve_apps.api.feed.feed import feed_router
 from serve_apps.api.gate import Gate
 from serve_apps.api.openapi import openapi_json
 from serve_apps.api.routes import (
@@ -17,6 +18,7 @@ from serve_apps.api.routes import (
     admin_market,
     auth,
     cart,
+    feed,
     leads,
     markets,
     me,
@@ -41,6 +43,7 @@ ROUTES: tuple[Routes, ...] = (
     purchases.routes,
     orders.routes,
     wallet.routes,
+    feed.routes,
     plans.routes,
     admin.routes,
     admin_market.routes,
@@ -69,7 +72,7 @@ def create_app(deps: Deps, routes: Sequence[Routes] = ROUTES) -> Api:
     """The application over open `deps`; the caller closes them."""
     app = describe_app(routes)
     app.gate = Gate(deps, app.endpoints, functools.partial(FastAPI.__call__, app))
-    app.state.deps = deps
+    app.router.routes.extend(feed_router(deps.feed).routes)
     return app
 
 

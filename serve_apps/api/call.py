@@ -33,6 +33,7 @@ class Call:
         "body",
         "deps",
         "endpoint",
+        "expires_at",
         "family",
         "key",
         "limit_headers",
@@ -60,7 +61,9 @@ class Call:
         self.params = params
         self.address = address
         self.account: AccountState | None = None
+        # The session of the token, and when the token ends (Unix seconds).
         self.family = ""
+        self.expires_at = 0.0
         self.key: str | None = None
         self.body = b""
         self.limit_headers: tuple[tuple[bytes, bytes], ...] = ()

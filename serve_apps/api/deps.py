@@ -16,6 +16,8 @@ from engine.market.plan import Plan, all_terms, load_plans
 from engine.market_directory import Market, load_markets
 from engine.settings import Settings
 from serve_apps.api.account_cache import AccountCache
+from serve_apps.api.feed.feed import Feed
+from serve_apps.api.feed.principal import AccountAuthenticator
 from serve_apps.api.lead_directory import LeadDirectory
 from serve_apps.api.market_board import MarketBoard
 from serve_apps.api.passwords import Passwords
@@ -44,6 +46,8 @@ class Deps:
     passwords: Passwords
     rate_limits: RateLimits
     traffic: Traffic
+    feed: Feed
+    feed_accounts: AccountAuthenticator
     hash_key: bytes
     # Further conditions of readiness: name -> whether it holds now.
     readiness: dict[str, Callable[[], bool]] = field(default_factory=dict)
@@ -81,33 +85,59 @@ async def open_deps(settings: Settings, transport: Transport | None = None) -> D
 
         transport = ray_transport()
     pool = await open_pool(settings.database_url, application="api", size_max=POOL_SIZE_MAX)
+    try:
+        return await _assemble(settings, transport, pool, secret)
+    except BaseException:
+        pool.terminate()
+        raise
+
+
+async def _assemble(
+    settings: Settings, transport: Transport, pool: asyncpg.Pool, secret: str
+) -> Deps:
     redis = redis_client(settings.redis_url) if settings.redis_url else None
     markets = load_markets(settings.markets_file)
     traffic = Traffic(secrets.token_hex(4))
-    leads = LeadDirectory(pool)
-    await leads.prewarm()
+    tokens = AccessTokens(secret, settings.access_token_seconds)
     accounts = AccountCache(pool, settings.database_url, settings.access_token_seconds)
-    accounts.start()
-    return Deps(
+    feed_accounts = AccountAuthenticator(tokens, accounts)
+    feed = Feed(
+        settings=settings,
+        pool=pool,
+        redis=redis,
+        authenticator=feed_accounts,
+        markets=markets,
+        registry=traffic.registry,
+    )
+    deps = Deps(
         settings=settings,
         pool=pool,
         redis=redis,
         market_client=MarketClient(transport),
         plans=load_plans(settings.plans_file),
         markets=markets,
-        leads=leads,
+        leads=LeadDirectory(pool),
         board=MarketBoard(pool, markets, settings.captures is None),
         accounts=accounts,
-        access_tokens=AccessTokens(secret, settings.access_token_seconds),
+        access_tokens=tokens,
         refresh_tokens=RefreshTokens(secret),
         passwords=Passwords(),
         rate_limits=RateLimits(redis),
         traffic=traffic,
+        feed=feed,
+        feed_accounts=feed_accounts,
         hash_key=hashlib.blake2b(secret.encode(), digest_size=32, person=b"bodies").digest(),
     )
+    await deps.leads.prewarm()
+    accounts.start()
+    feed_accounts.start()
+    await feed.start()
+    return deps
 
 
 async def close_deps(deps: Deps) -> None:
+    await deps.feed.stop()
+    await deps.feed_accounts.stop()
     await deps.accounts.stop()
     await deps.rate_limits.stop()
     deps.passwords.close()

@@ -145,6 +145,7 @@ class Gate:
             if account is not None and verified.family_id not in account.revoked:
                 call.account = account
                 call.family = verified.family_id
+                call.expires_at = verified.expires_at
                 return
         raise Problem(
             "unauthorized",

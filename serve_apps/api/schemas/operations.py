@@ -50,3 +50,10 @@ class DecidedLead(AnswerModel):
 
     lead_id: Id
     lead_state: Literal["available", "held", "sold", "withdrawn", "quarantined"]
+
+
+class Ticket(AnswerModel):
+    """Opens one feed socket, once, within `expires_in` seconds."""
+
+    ticket: str
+    expires_in: int
