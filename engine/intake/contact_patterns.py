@@ -34,7 +34,8 @@ DIGIT_WORDS = {
 }
 # The letter o among digits is a zero: 7o2.
 _DIGIT_RUN = re.compile(rf"\d[\do]*+|{'|'.join(DIGIT_WORDS)}|(?<![a-z])o(?![a-z])")
-_SEPARATOR = re.compile(r"[^a-z0-9$]{0,6}")
+# A bar separates entries of a list (ZIP codes, prices), not digits of a number.
+_SEPARATOR = re.compile(r"[^a-z0-9$|]{0,6}")
 _EXTENSION = re.compile(r"[\s,.;(\[-]{0,4}(?:extension|ext|x|#)[\s.:]{0,3}\d{1,6}\)?")
 _SHORT_PHONE = re.compile(
     r"(?<![\d$.,/-])[2-9]\d\d\s?[-.–—]\s?\d{4}(?![\d,])(?!\s?[-/]?\s?(?:sq|sf|ft))"
@@ -65,6 +66,7 @@ _LOCAL_DOT = re.compile(r"(?:\s{1,3}dot\s{1,3}|\s?[\[({]\s?dot\s?[\])}]\s?)$")
 _LINK = re.compile(r"(?:https?|ftp)\s?:\s?/\s?/\s?[^\s<>\"]++|www\s?\.\s?[^\s<>\"]++")
 _BARE_HOST = re.compile(r"(?<![a-z0-9.@-])[a-z0-9-]++(?:\.[a-z0-9-]++)++(?:[/?#][^\s<>\"]*+)?")
 _BARE_HOST_TOP_LEVEL = re.compile(rf"\.(?:{_TOP_LEVEL})(?:[/?#]|$)|\.(?:co|us|me|ly|to|gl|tv)[/?#]")
+_HANDLE = re.compile(r"(?<![^\s:(\[,;/-])@[a-z0-9_.]{3,30}")
 _SPELLED_HOST = re.compile(
     rf"(?<![a-z0-9-])[a-z0-9-]{{1,63}}(?:\s{{1,3}}dot\s{{1,3}}|\s?[\[({{]\s?dot\s?[\])}}]\s?)"
     rf"(?:{_SPACED_TOP_LEVEL})\b"
@@ -144,14 +146,14 @@ def emails(text: str) -> Iterator[Span]:
         start = _local_part_start(text, at.start(), after)
         if start == at.start():
             continue
-        end = _host_end(text, at.end(), after_at_sign="@" in at[0])
+        end = _host_end(text, at.end(), after_at_sign=at[0] == "@")
         if end is not None:
             after = end
             yield start, after
 
 
 def _host_end(text: str, start: int, *, after_at_sign: bool) -> int | None:
-    """Where the host that begins at `start` ends; after an @ anything is a host."""
+    """Where the host that begins at `start` ends; right after an @ anything is a host."""
     patterns = [_HOST_WITH_TOP_LEVEL, _MAIL_HOST_ALONE]
     if after_at_sign:
         patterns.append(_HOST_AFTER_AT_SIGN)
@@ -160,7 +162,9 @@ def _host_end(text: str, start: int, *, after_at_sign: bool) -> int | None:
 
 
 def links(text: str) -> Iterator[Span]:
-    """Web addresses, with or without scheme, and `host dot com`."""
+    """Web addresses, with or without scheme, `host dot com`, and @handles."""
+    for match in _HANDLE.finditer(text):
+        yield match.span()
     for match in _LINK.finditer(text):
         yield match.span()
     for match in _BARE_HOST.finditer(text):
@@ -189,12 +193,20 @@ def _phones_in(text: str, group: list[tuple[int, int, str]]) -> Iterator[Span]:
         if last is None:
             first += 1
             continue
+        if sum(len(run[2]) for run in group[first : last + 1]) == 11 and _is_word(
+            text, group[first]
+        ):
+            first += 1  # `phone: 702…` ends in a one that is not the country code.
         start, end = group[first][0], group[last][1]
         code = _COUNTRY_CODE.search(text, max(0, start - 6), start)
         if code is not None:
             start = code.start()
         yield start, _with_extension(text, end)
         first = last + 1
+
+
+def _is_word(text: str, run: tuple[int, int, str]) -> bool:
+    return not text[run[0]].isdigit()
 
 
 def _phone_end(group: list[tuple[int, int, str]], first: int) -> int | None:

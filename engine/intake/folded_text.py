@@ -6,9 +6,14 @@ found in it can be covered in the original.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
+
+# Letters and digits: what `str.isalnum` says, as a pattern.
+WORD_RUNS = re.compile(r"[^\W_]+")
+_ASCII_OR_ONE = re.compile(r"[\x00-\x7f]+|.", re.S)
 
 
 class FoldedText:
@@ -24,10 +29,15 @@ class FoldedText:
             return
         pieces: list[str] = []
         origin: list[int] = []
-        for position, character in enumerate(original):
-            folded = _folded(character)
-            pieces.append(folded)
-            origin.extend([position] * len(folded))
+        for part in _ASCII_OR_ONE.finditer(original):
+            start, end = part.span()
+            if end - start > 1 or original[start].isascii():
+                pieces.append(part[0].lower())
+                origin.extend(range(start, end))
+            else:
+                folded = _folded(part[0])
+                pieces.append(folded)
+                origin.extend([start] * len(folded))
         self.text, self.origin = "".join(pieces), origin
 
     def span(self, start: int, end: int) -> tuple[int, int]:
@@ -37,7 +47,7 @@ class FoldedText:
 
 def bare_text(text: str) -> str:
     """Only the letters and digits of the folded text: what a value is compared by."""
-    return "".join(c for c in FoldedText(text).text if c.isalnum())
+    return "".join(WORD_RUNS.findall(FoldedText(text).text))
 
 
 @lru_cache(maxsize=16_384)

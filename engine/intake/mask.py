@@ -19,7 +19,7 @@ from engine.intake.contact_patterns import (
     phones,
     street_addresses,
 )
-from engine.intake.folded_text import FoldedText, bare_text
+from engine.intake.folded_text import WORD_RUNS, FoldedText, bare_text
 
 MASK = "███"
 _MASK_CHARACTER = MASK[0]
@@ -73,8 +73,9 @@ def _spans(text: str, values: list[str]) -> Iterator[Span]:
         yield match.span()
     if not values:
         return
-    positions = [i for i, character in enumerate(text) if character.isalnum()]
-    bare = "".join([text[i] for i in positions])
+    runs = list(WORD_RUNS.finditer(text))
+    bare = "".join([run[0] for run in runs])
+    positions = [position for run in runs for position in range(run.start(), run.end())]
     for needle in dict.fromkeys(needle for value in values for needle in _needles(value)):
         yield from _value_spans(text, bare, positions, needle)
     wanted = list(dict.fromkeys(filter(None, map(_phone_digits, values))))

@@ -16,8 +16,8 @@ def place(
     """The record with its market set, or Rejected `out-of-market` or `no-place`.
 
     Coordinates decide; a stated state must not contradict them. Without coordinates the
-    hint (the market whose site carried it) counts if the state agrees, else the state's
-    only market, else the one that is named after the city.
+    hint (the market whose site carried it) counts unless the state contradicts it, then
+    the state's only market, then the one that is named after the city.
     """
     latitude, longitude = record.contact.latitude, record.contact.longitude
     state = record.state_or_province
@@ -29,8 +29,10 @@ def place(
             return _rejected(
                 record, "out-of-market", f"{latitude}, {longitude} {state or ''} lies in no market"
             )
+    elif state is None and hint is not None and hint in markets:
+        found = [markets[hint]]
     elif state is None:
-        return _rejected(record, "no-place", "neither coordinates nor a state")
+        return _rejected(record, "no-place", "neither coordinates nor a state, and no hint")
     else:
         found = [m for m in markets.values() if m.state == state]
         if len(found) > 1 and not any(m.slug == hint for m in found):

@@ -77,6 +77,7 @@ def test_every_usual_writing_of_an_email_is_masked(writing: str) -> None:
         "example.homes/12",
         "my-agency.com",
         "agency dot com",
+        "@some_agency",
     ],
 )
 def test_links_are_masked(writing: str) -> None:
@@ -105,6 +106,7 @@ def test_street_addresses_are_masked(writing: str) -> None:
     [
         "$1,200 - $1,500 a month, 850-1200 sqft, 2 bed 2 bath on a quiet street",
         "Available 2022-08-01 10:00, built 1985, 1,700 sq. ft., 3 car garage",
+        "Serving 78704 | 78703 | 78702. Move in today @ Orland, lease @ $1095/mo",
         "12 minutes from Main St and near the park at the lake. Live well!",
         "24 hour fitness center, 1st floor, 1200 square feet",
     ],

@@ -30,6 +30,7 @@ def at(
     [
         (at(AUSTIN), None, "austin"),
         (at(AUSTIN, "TX"), "dallas", "austin"),
+        (at(None), "austin", "austin"),
         (at(None, "AZ"), None, "phoenix"),
         (at(None, "TX"), "dallas", "dallas"),
         (at(None, "TX", "Austin"), None, "austin"),
