@@ -44,8 +44,7 @@ class _Connection(asyncio.Protocol):
         self.due = 0.0
         self.transport: asyncio.Transport | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
 
     def send(self, request: bytes, due: float) -> None:
