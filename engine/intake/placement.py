@@ -15,11 +15,11 @@ def place(
 ) -> SourceRecord | Rejected:
     """The record with its market set, or Rejected `out-of-market` or `no-place`.
 
-    Coordinates decide; a stated state must not contradict them. Without coordinates the
+    Coordinates decide, of the home or else of its area; a stated state must not contradict them. Without coordinates the
     hint (the market whose site carried it) counts unless the state contradicts it, then
     the state's only market, then the one that is named after the city.
     """
-    latitude, longitude = record.contact.latitude, record.contact.longitude
+    latitude, longitude = _whereabouts(record)
     state = record.state_or_province
     if latitude is not None and longitude is not None:
         found = [m for m in markets.values() if m.contains(latitude, longitude)]
@@ -43,6 +43,16 @@ def place(
             )
     slug = next((m.slug for m in found if m.slug == hint), found[0].slug)
     return msgspec.structs.replace(record, market=slug)
+
+
+def _whereabouts(record: SourceRecord) -> tuple[float | None, float | None]:
+    """The home's coordinates, else the middle of its area where the source gives one."""
+    if record.contact.latitude is not None:
+        return record.contact.latitude, record.contact.longitude
+    latitude, longitude = (record.extra.get(f"area_{side}") for side in ("latitude", "longitude"))
+    if isinstance(latitude, float) and isinstance(longitude, float):
+        return latitude, longitude
+    return None, None
 
 
 def _is_a_city_of(market: Market, city: str | None) -> bool:

@@ -147,7 +147,9 @@ def _rental_record(row: Row) -> SourceRecord | Rejected:
     source_id = text_of(row["id"])
     if source_id is None:
         return _rejected(None, "no-id", f"no id at {row['address']!r}", digest)
-    # `latitude`/`longitude` are one centre point shared by hundreds of rows.
+    # `latitude`/`longitude` are one centre point shared by hundreds of rows: they tell
+    # the market, not the home.
+    area_latitude, area_longitude = coordinates_of(row.get("latitude"), row.get("longitude"))
     latitude, longitude = coordinates_of(row["geocoded_lat"], row["geocoded_lon"])
     address = text_of(row["address"])
     if address is None and latitude is None:
@@ -191,7 +193,12 @@ def _rental_record(row: Row) -> SourceRecord | Rejected:
         content_hash=digest,
         fetched_at=rfc3339(seen),
         is_sample=is_true(row.get("is_sample")),
-        extra={"bathrooms_stated": bathrooms_stated, "lease_amount_frequency": "Monthly"},
+        extra={
+            "bathrooms_stated": bathrooms_stated,
+            "lease_amount_frequency": "Monthly",
+            "area_latitude": area_latitude,
+            "area_longitude": area_longitude,
+        },
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from engine.intake.placement import place
@@ -41,6 +42,15 @@ def test_where_records_go(record: SourceRecord, hint: str | None, market: str) -
     placed = place(record, MARKETS, hint=hint)
     assert isinstance(placed, SourceRecord)
     assert placed.market == market
+
+
+def test_the_middle_of_an_area_tells_the_market() -> None:
+    area: dict[str, str | int | float | bool | None]
+    area = {"area_latitude": 30.2849, "area_longitude": -97.9881}
+    placed = place(msgspec.structs.replace(at(None, "TX", "Lakeway"), extra=area), MARKETS)
+    assert isinstance(placed, SourceRecord)
+    assert placed.market == "austin"
+    assert placed.contact.latitude is None
 
 
 @pytest.mark.parametrize(
