@@ -15,9 +15,10 @@ def place(
 ) -> SourceRecord | Rejected:
     """The record with its market set, or Rejected `out-of-market` or `no-place`.
 
-    Coordinates decide, of the home or else of its area; a stated state must not contradict them. Without coordinates the
-    hint (the market whose site carried it) counts unless the state contradicts it, then
-    the state's only market, then the one that is named after the city.
+    Coordinates decide, of the home or else of its area; a stated state must not
+    contradict them. Without coordinates the hint (the market whose site carried it)
+    counts unless the state contradicts it, then the state's only market, then the one
+    that is named after the city.
     """
     latitude, longitude = _whereabouts(record)
     state = record.state_or_province
