@@ -84,6 +84,11 @@ class FeedHub:
         """Whether it is following the markets: a condition of the replica's readiness."""
         return bool(self._tasks) and not any(task.done() for task in self._tasks)
 
+    @property
+    def streaming(self) -> bool:
+        """Whether Redis brings the events; if not, the journal does, a little later."""
+        return self._reader is not None and self._reader.streaming
+
     def model(self, market: str) -> ReadModel | None:
         """What is known of a market's live prices and states; None if it is not traded here."""
         feed = self._feeds.get(market)
@@ -135,6 +140,10 @@ class FeedHub:
         self._prices[tick.market].on_prices(feed.seq, tick, held)
 
     # --- sockets -----------------------------------------------------------------
+
+    @property
+    def sockets(self) -> int:
+        return len(self._sockets)
 
     def refusal(self, user_id: str) -> Problem | None:
         """Why another socket of this user can't be taken now."""

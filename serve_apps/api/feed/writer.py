@@ -13,7 +13,7 @@ from serve_apps.api.feed.frame import Frame
 EXTENSION = "aiqleads.frames"
 
 # A client that was sent a close has this long to read what is before it, seconds.
-CLOSE_SECONDS = 10.0
+CLOSE_SECONDS = 5.0
 
 # A writer is paused above the first and goes on below the second, bytes.
 HIGH_WATER = 64 * 1024
