@@ -71,21 +71,31 @@ def stand(leads: int, *, with_baseline: bool = True) -> Iterator[Stand]:
     cli = [sys.executable, "-m", "serve_apps.cli"]
     stop: list[subprocess.Popen[bytes]] = []
     try:
-        subprocess.run([*cli, "up", "--no-ingest"], env=environment, check=True)
+        _run([*cli, "up", "--no-ingest"], environment)
         os.environ.update(environment)
         settings = resolve_settings(Settings())
         installation = Installation.find(settings.data_dir)
         assert installation is not None
         join_ray_environment(installation)
         marketplace = _marketplace(settings, leads)
+        # A second start, so that every process finds the leads as it would any day.
+        _run([*cli, "down"], environment)
+        _run([*cli, "up", "--no-ingest"], environment)
+        settings = resolve_settings(Settings())
         baseline = _baseline(settings, leads, home, stop) if with_baseline else None
         yield Stand(settings, marketplace, baseline)
     finally:
         for process in reversed(stop):
             process.terminate()
             process.wait(20)
-        subprocess.run([*cli, "down"], env=environment, check=False)
+        _run([*cli, "down"], environment)
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _run(command: list[str], environment: dict[str, str]) -> None:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command[2:])} failed:\n{done.stdout}{done.stderr}")
 
 
 def lead_id(number: int) -> str:
@@ -97,12 +107,8 @@ def buyer_id(number: int) -> str:
 
 
 def _marketplace(settings: Settings, leads: int) -> Side:
-    from actors.launch import launch, stop_actors
-
     tokens = AccessTokens(settings.jwt_secret.get_secret_value(), TOKEN_SECONDS)
-    stop_actors(settings)
     families = asyncio.run(seed(settings.database_url, leads))
-    launch(settings)
     bearers = [tokens.issue(buyer_id(n), family) for n, family in enumerate(families)]
     return Side("marketplace", settings.http_port, settings.database_url, bearers)
 
