@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from engine.market.answers import Reply, Request
+from engine.market.answers import Reply, Request, Undecided
 from engine.market.commands import Command
 
 # A transport carries one encoded batch to a market's book and brings the replies.
@@ -131,7 +131,13 @@ class _Lane:
                 raise
             return
         for (_, future), reply in zip(batch, replies, strict=True):
-            if not future.done():
+            if future.done():
+                continue
+            if isinstance(reply.answer, Undecided):
+                future.set_exception(
+                    BookUnavailable(f"the {self.market} book could not carry this command out")
+                )
+            else:
                 future.set_result(reply)
 
     async def _send(self, payload: bytes) -> bytes:

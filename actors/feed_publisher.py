@@ -9,24 +9,30 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import asyncpg
+import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from engine.adapters.postgres.book_store import BookStore
 from engine.adapters.redis import feed_stream
+from engine.market.instant import rfc3339
 
 log = logging.getLogger(__name__)
 
 # Committed batches waiting for Redis; past this the journal is read instead.
 PENDING_MAX = 2_000
 CHUNK = 500
+TICKS_CHUNK = 50
 # A stream left behind further than this starts anew at the newest: readers take the
 # journal's word for what is older.
 CATCH_UP_MAX = 50_000
 PAUSE_MAX = 2.0
+
+_json = msgspec.json.Encoder().encode
 
 
 class Committed(NamedTuple):
@@ -94,7 +100,7 @@ class FeedPublisher:
                 while self._pending and not self._behind:
                     await self._publish(self._pending.popleft())
                 pause = 0.05
-            except (RedisError, OSError, asyncpg.PostgresError, TimeoutError) as error:
+            except (RedisError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("feed of %s can't be published yet: %s", self.market, error)
                 self._behind = True
                 if self._stopping:
@@ -122,15 +128,17 @@ class FeedPublisher:
             await feed_stream.publish_prices(self._redis, self.market, position, at, reason, ticks)
 
     async def _catch_up(self) -> None:
-        """Bring the stream to the journal's end."""
+        """Bring both streams to the journal's end."""
         published = await feed_stream.last_published(self._redis, self.market)
-        if published > self._committed_seq:
-            await feed_stream.discard(self._redis, self.market)
-            published = 0
-        self.published_seq = max(published, self._committed_seq - CATCH_UP_MAX)
-        if self.published_seq < self._committed_seq:
-            store = await BookStore.connect(self._database_url, self.market)
-            try:
+        store = await BookStore.connect(self._database_url, self.market)
+        try:
+            # A newer book may have published what this one never committed; only what the
+            # journal does not have either is another history.
+            if published > self._committed_seq and published > await store.feed_seq():
+                await feed_stream.discard(self._redis, self.market)
+                published = 0
+            self.published_seq = max(published, self._committed_seq - CATCH_UP_MAX)
+            if self.published_seq < self._committed_seq:
                 while events := await store.public_events(self.published_seq, CHUNK):
                     await feed_stream.publish(
                         self._redis,
@@ -140,6 +148,33 @@ class FeedPublisher:
                         feed_stream.json_array(text for _, text in events),
                     )
                     self.published_seq = events[-1][0]
-            finally:
-                await store.close()
+            await self._catch_up_prices(store)
+        finally:
+            await store.close()
         self._behind = False
+
+    async def _catch_up_prices(self, store: BookStore) -> None:
+        """A price that never reached the stream would stand wrong until its next change."""
+        newest = await self._redis.xrevrange(feed_stream.prices_key(self.market), count=1)
+        after = feed_stream.entry_number(newest[0][0]) if newest else 0
+        while ticks := await store.ticks(after, TICKS_CHUNK, feed_stream.ENTRIES_MAX):
+            for tick in ticks:
+                await feed_stream.publish_prices(
+                    self._redis,
+                    self.market,
+                    tick.position,
+                    rfc3339(tick.at),
+                    tick.reason,
+                    ticks_json(tick.lead_ids, tick.prices),
+                )
+            after = ticks[-1].position
+
+
+def ticks_json(lead_ids: Sequence[str], prices: Sequence[int]) -> str:
+    """What a price tick says, as JSON text: `[{"lead_id", "price"}]`."""
+    return _json(
+        [
+            {"lead_id": lead_id, "price": price}
+            for lead_id, price in zip(lead_ids, prices, strict=True)
+        ]
+    ).decode()

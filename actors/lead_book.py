@@ -17,14 +17,14 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import asyncpg
 import msgspec
 
 from actors.client import AWAY, BUSY
-from actors.feed_publisher import Committed, FeedPublisher
+from actors.feed_publisher import Committed, FeedPublisher, ticks_json
+from actors.suspects import Suspects
 from engine.adapters.postgres.book_store import BookStore, Fenced, JournalRow
 from engine.market import commands as c
-from engine.market.answers import Bought, Contact, Reply, Request
+from engine.market.answers import Bought, Contact, Reply, Request, Undecided
 from engine.market.batch import BUYER_COMMANDS, WHOLE, Outcome, decide_batch
 from engine.market.book import Book
 from engine.market.events import PUBLIC_TYPE
@@ -39,6 +39,7 @@ INBOX_MAX = 20_000
 TICK = 0.2
 OWNERSHIP_CHECK = 1.0
 PRUNE_EVERY = 60.0
+PRUNE_AGAIN = 0.5
 ANSWERS_KEPT_US = 25 * 3600 * 1_000_000
 RELOAD_PAUSE_MAX = 2.0
 
@@ -83,14 +84,18 @@ class LeadBook:
         self._position = 0
         self._feed_seq = 0
         self._journal_at = 0
-        self._one_by_one = 0
+        self._suspects = Suspects()
+        self._stop_asked = asyncio.Event()
+        # True from the moment the book moved on until what it decided is committed.
+        self._ahead = False
+        self._losses_in_a_row = 0
         self._publisher = FeedPublisher(market, database_url, redis_url)
         self._consumer: asyncio.Task[None] | None = None
         self._flushes = 0
         self._decided = 0
         self._reloads = 0
         self._last_seen = 0.0
-        self._last_pruned = 0.0
+        self._prune_at = 0.0
 
     # --- life --------------------------------------------------------------------
 
@@ -102,6 +107,7 @@ class LeadBook:
 
     async def stop(self) -> None:
         """Finish the flush under way, answer the rest `AWAY`, and let go."""
+        self._stop_asked.set()
         self._serving = False
         if self._consumer is not None:
             self._wake.set()
@@ -150,25 +156,35 @@ class LeadBook:
         }
 
     async def _load(self) -> None:
-        """Raise the epoch, then load: whatever an older book still had in flight is
-        either committed before the load, or never."""
+        """Own the market, then load: whatever an earlier flush, of this book or an older
+        one, still had in flight is either committed before the load, or never.
+
+        The first load raises the epoch. A later one asks for the same epoch again, under
+        the lock that every flush holds: a book that was superseded must not take its
+        market back. Raises Fenced then.
+        """
         if self._store is not None:
             await self._store.close()
             self._store = None
         store = await BookStore.connect(self._database_url, self.market)
-        taken = await store.take_over()
-        book = Book()
-        # Hundreds of thousands of small objects are made, and none is garbage.
-        gc.disable()
         try:
-            await store.load(book, self._now(taken.at))
-        finally:
-            gc.enable()
-            gc.freeze()
+            taken = await (store.resume(self._epoch) if self._epoch else store.take_over())
+            book = Book()
+            # Hundreds of thousands of small objects are made, and none is garbage.
+            gc.disable()
+            try:
+                await store.load(book, self._now(taken.at))
+            finally:
+                gc.enable()
+                gc.freeze()
+        except BaseException:
+            await store.close()
+            raise
         self._store, self._book = store, book
         self._epoch, self._position, self._feed_seq, self._journal_at = taken
+        self._ahead = False
         self._last_seen = time.monotonic()
-        self._serving = True
+        self._serving = not self._stop_asked.is_set()
         log.info("book %s serves epoch %d: %d leads", self.market, self._epoch, len(book.leads))
 
     def _now(self, journal_at: int) -> int:
@@ -178,17 +194,17 @@ class LeadBook:
     # --- the one consumer ----------------------------------------------------------
 
     async def _consume(self) -> None:
-        while self._serving:
-            try:
-                await self._turn()
-            except Fenced as fenced:
-                log.warning("%s; this book stops", fenced)
-                self._stop_fenced()
-                return
-            except Exception:
-                log.exception("book %s lost a flush and reloads", self.market)
-                self._serving = False
-                await self._reload()
+        try:
+            while self._serving:
+                try:
+                    await self._turn()
+                except Fenced:
+                    raise
+                except Exception as error:
+                    await self._recover(error)
+        except Fenced as fenced:
+            log.warning("%s; this book stops", fenced)
+            self._stop_fenced()
         self._drop_inbox()
 
     async def _turn(self) -> None:
@@ -199,9 +215,10 @@ class LeadBook:
         if arrivals:
             await self._flush(arrivals)
         elif self._expiry_due():
-            await self._flush([])
+            await self._carry_out([])
         else:
-            await self._look_around()
+            await self._see_ownership()
+        await self._tidy()
 
     async def _wait(self) -> None:
         try:
@@ -214,55 +231,90 @@ class LeadBook:
         deadline = self._book.next_deadline()
         return deadline is not None and deadline <= self._now(self._journal_at)
 
-    async def _look_around(self) -> None:
-        """What an idle book does: see that the market is still its own, and tidy up."""
-        now = time.monotonic()
+    async def _see_ownership(self) -> None:
+        """An idle book's check that the market is still its own; a flush has its own fence."""
         assert self._store is not None
-        if now - self._last_seen >= OWNERSHIP_CHECK:
+        if time.monotonic() - self._last_seen >= OWNERSHIP_CHECK:
             if not await self._store.owns(self._epoch):
                 raise Fenced(f"{self.market}: epoch {self._epoch} was superseded")
-            self._last_seen = now
-        if now - self._last_pruned >= PRUNE_EVERY:
-            self._last_pruned = now
-            async with self._store.flush(self._epoch):
-                await self._store.prune(self._now(self._journal_at), ANSWERS_KEPT_US)
-            self._book.forget_past(self._now(self._journal_at))
+            self._last_seen = time.monotonic()
+
+    async def _tidy(self) -> None:
+        """Forget what is over, busy or not: a bounded piece at a time, the next one soon
+        while there is more."""
+        if time.monotonic() < self._prune_at:
+            return
+        assert self._store is not None
+        now = self._now(self._journal_at)
+        async with self._store.flush(self._epoch):
+            more = await self._store.prune(now, ANSWERS_KEPT_US)
+        if not more:
+            self._book.forget_past(now)
+        self._prune_at = time.monotonic() + (PRUNE_AGAIN if more else PRUNE_EVERY)
 
     def _take(self) -> list[Arrival]:
-        """Whole calls, together at most BATCH_MAX commands unless one call alone has more."""
-        if self._one_by_one > 0 and self._inbox:
-            self._one_by_one -= 1
-            arrival = self._inbox.popleft()
-            self._queued -= len(arrival.requests)
-            return [arrival]
+        """Whole calls, together at most BATCH_MAX commands unless one call alone has more.
+        A call that was in a lost flush comes alone."""
         arrivals: list[Arrival] = []
         count = 0
         while self._inbox and (not arrivals or count + len(self._inbox[0].requests) <= BATCH_MAX):
+            suspect = self._is_suspect(self._inbox[0])
+            if suspect and arrivals:
+                break
             arrival = self._inbox.popleft()
             count += len(arrival.requests)
             arrivals.append(arrival)
+            if suspect:
+                break
         self._queued -= count
         return arrivals
+
+    def _is_suspect(self, arrival: Arrival) -> bool:
+        return self._suspects.any(request.command_id for request in arrival.requests)
 
     async def _flush(self, arrivals: Sequence[Arrival]) -> None:
         requests = [request for arrival in arrivals for request in arrival.requests]
         try:
-            replies, events = await self._commit(requests)
+            if self._is_suspect(arrivals[0]):
+                replies = [await self._carry_out_alone(request) for request in requests]
+            else:
+                replies = await self._carry_out(requests)
         except BaseException:
             for arrival in arrivals:
                 if not arrival.replies.done():
                     arrival.replies.set_exception(_Lost())
             raise
-        self._flushes += 1
-        self._decided += len(requests)
-        self._last_seen = time.monotonic()
         start = 0
         for arrival in arrivals:
             end = start + len(arrival.requests)
             if not arrival.replies.done():
                 arrival.replies.set_result(replies[start:end])
             start = end
-        self._publisher.put(events)
+
+    async def _carry_out_alone(self, request: Request) -> Reply:
+        """One command that was in a lost flush: it may be the one that no flush survives."""
+        if self._suspects.give_up(request.command_id):
+            log.error("book %s gives up a %s", self.market, type(request.command).__name__)
+            return Reply(Undecided())
+        return (await self._carry_out([request]))[0]
+
+    async def _carry_out(self, requests: Sequence[Request]) -> list[Reply]:
+        """Decide and commit, then publish. What raises here was lost, as far as is known."""
+        try:
+            replies, committed = await self._commit(requests)
+        except Fenced:
+            raise
+        except Exception:
+            self._suspects.lost(request.command_id for request in requests)
+            raise
+        self._ahead = False
+        self._losses_in_a_row = 0
+        self._suspects.clear(request.command_id for request in requests)
+        self._flushes += 1
+        self._decided += len(requests)
+        self._last_seen = time.monotonic()
+        self._publisher.put(committed)
+        return replies
 
     async def _commit(self, requests: Sequence[Request]) -> tuple[list[Reply], Committed]:
         store = self._store
@@ -283,6 +335,7 @@ class LeadBook:
                 else {}
             )
             now = self._now(self._journal_at)
+            self._ahead = True
             outcome = decide_batch(
                 self._book,
                 requests,
@@ -325,22 +378,40 @@ class LeadBook:
 
     # --- losing it -----------------------------------------------------------------
 
-    async def _reload(self) -> None:
-        """Load until it works. Commands decided next go in one call at a time, so that one
-        that always fails its flush takes no others with it."""
-        self._reloads += 1
-        self._one_by_one = 64
+    async def _recover(self, error: Exception) -> None:
+        """After a turn that failed: load anew if the book is ahead of the tables, or lost its
+        connection. Else, as after a wallet that stayed locked, nothing happened."""
+        self._losses_in_a_row += 1
+        if self._store is not None and not self._store.is_closed and not self._ahead:
+            log.warning("book %s could not begin a flush: %s", self.market, error)
+            await self._pause()
+            return
+        log.error("book %s lost a flush and reloads", self.market, exc_info=error)
+        self._serving = False
         self._drop_inbox()
-        pause = 0.05
-        while True:
+        self._reloads += 1
+        while not self._stop_asked.is_set():
+            if self._losses_in_a_row > 1:
+                await self._pause()
             try:
                 await self._load()
+            except Fenced:
+                raise
+            except Exception as again:
+                self._losses_in_a_row += 1
+                log.warning("book %s can't load yet: %s", self.market, again)
+            else:
                 self._publisher.resume(self._feed_seq)
                 return
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                log.warning("book %s can't load yet: %s", self.market, error)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, RELOAD_PAUSE_MAX)
+
+    async def _pause(self) -> None:
+        """Longer with every loss in a row, and over at once when the book is to stop."""
+        pause = min(0.02 * 2 ** min(self._losses_in_a_row, 10), RELOAD_PAUSE_MAX)
+        try:
+            async with asyncio.timeout(pause):
+                await self._stop_asked.wait()
+        except TimeoutError:
+            pass
 
     def _stop_fenced(self) -> None:
         self._serving = False
@@ -385,12 +456,7 @@ def _ticks(outcome: Outcome, now: int) -> list[tuple[int, str, str, str]]:
             position,
             rfc3339(now),
             tick.reason,
-            _json(
-                [
-                    {"lead_id": lead_id, "price": price}
-                    for lead_id, price in zip(tick.lead_ids, tick.prices, strict=True)
-                ]
-            ).decode(),
+            ticks_json(tick.lead_ids, tick.prices),
         )
         for position, tick in outcome.ticks
     ]

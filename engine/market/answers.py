@@ -62,8 +62,12 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     is_invented: bool = False
 
 
+class Undecided(_Answer, frozen=True):
+    """The book could not commit this command, however often it tried. Never stored."""
+
+
 class Reply(msgspec.Struct, frozen=True, array_like=True):
     """An answer as it travels back; `contact` comes with Bought only."""
 
-    answer: Answer
+    answer: Answer | Undecided
     contact: Contact | None = None

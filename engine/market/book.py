@@ -44,6 +44,36 @@ UNAVAILABLE = {
 NO_ACCOUNT = Refused("forbidden", "this account may not trade")
 
 
+# By name: a book that held its own methods would be a cycle, and a book thrown away must
+# give back its memory at once.
+_DECIDES: dict[type, str] = {
+    c.Buy: "_buy",
+    c.Hold: "_hold",
+    c.Extend: "_extend",
+    c.Release: "_release",
+    c.ListLead: "_list",
+    c.UpdateLead: "_update",
+    c.Withdraw: "_withdraw",
+    c.Quarantine: "_quarantine",
+    c.Approve: "_approve",
+    c.Relist: "_relist",
+    c.Reprice: "_reprice",
+}
+_APPLIES: dict[type, str] = {
+    e.LeadSold: "_on_sold",
+    e.LeadHeld: "_on_held",
+    e.HoldExtended: "_on_extended",
+    e.LeadReleased: "_on_released",
+    e.LeadListed: "_on_listed",
+    e.LeadUpdated: "_on_updated",
+    e.LeadWithdrawn: "_on_withdrawn",
+    e.LeadQuarantined: "_on_quarantined",
+    e.LeadApproved: "_on_reopened",
+    e.LeadRelisted: "_on_reopened",
+    e.LeadsRepriced: "_on_repriced",
+}
+
+
 class Book:
     """All leads of one market, in memory."""
 
@@ -51,32 +81,6 @@ class Book:
         self.leads: dict[str, Lead] = {}
         self.live_holds = 0
         self._deadlines: list[tuple[int, str, str]] = []
-        self._decide: dict[type, Callable[[Any, int, Account | None], e.Event | Refused | None]] = {
-            c.Buy: self._buy,
-            c.Hold: self._hold,
-            c.Extend: self._extend,
-            c.Release: self._release,
-            c.ListLead: self._list,
-            c.UpdateLead: self._update,
-            c.Withdraw: self._withdraw,
-            c.Quarantine: self._quarantine,
-            c.Approve: self._approve,
-            c.Relist: self._relist,
-            c.Reprice: self._reprice,
-        }
-        self._apply: dict[type, Callable[[Any, int], None]] = {
-            e.LeadSold: self._on_sold,
-            e.LeadHeld: self._on_held,
-            e.HoldExtended: self._on_extended,
-            e.LeadReleased: self._on_released,
-            e.LeadListed: self._on_listed,
-            e.LeadUpdated: self._on_updated,
-            e.LeadWithdrawn: self._on_withdrawn,
-            e.LeadQuarantined: self._on_quarantined,
-            e.LeadApproved: self._on_reopened,
-            e.LeadRelisted: self._on_reopened,
-            e.LeadsRepriced: self._on_repriced,
-        }
 
     # --- decide ------------------------------------------------------------------
 
@@ -89,7 +93,9 @@ class Book:
         Apply the event before the next decision; holds due at `now` must have been
         expired (`due`) before the first.
         """
-        return self._decide[type(command)](command, now, account)
+        decide: Callable[[Any, int, Account | None], e.Event | Refused | None]
+        decide = getattr(self, _DECIDES[type(command)])
+        return decide(command, now, account)
 
     def due(self, now: int) -> Iterator[e.LeadReleased]:
         """The expiries of holds whose deadline is at or before `now`, earliest first.
@@ -253,7 +259,7 @@ class Book:
         if lead is None:
             return NOT_FOUND
         if (lead.state, move) not in MOVES:
-            return Refused("lead-unavailable", f"a {lead.state} lead can't {move}")
+            return Refused("lead-unavailable", f"the lead is {lead.state}: no {move}")
         return None
 
     def _reprice(
@@ -287,7 +293,7 @@ class Book:
 
     def apply(self, event: e.Event, at: int) -> None:
         """Fold one event, journalled at `at` µs. Raises KeyError on an event of another history."""
-        self._apply[type(event)](event, at)
+        getattr(self, _APPLIES[type(event)])(event, at)
 
     def _on_sold(self, event: e.LeadSold, at: int) -> None:
         lead = self.leads[event.lead_id]

@@ -80,6 +80,16 @@ class JournalRow(NamedTuple):
     public: str | None
 
 
+class Tick(NamedTuple):
+    """One repricing as stored; `at` in µs, `prices` in step with `lead_ids`."""
+
+    position: int
+    at: int
+    reason: str
+    lead_ids: list[str]
+    prices: list[int]
+
+
 class BookStore:
     """One connection, one market. Not for concurrent use."""
 
@@ -121,6 +131,23 @@ class BookStore:
         if row is None:
             raise LookupError(f"market {self.market} is not in the database")
         return Takeover(*row)
+
+    async def resume(self, epoch: int) -> Takeover:
+        """Where the book of `epoch` goes on after a flush it lost. Waits for that flush: each
+        holds the market's row from its first statement. Raises Fenced if superseded.
+        """
+        row = await self.connection.fetchrow(
+            "SELECT epoch, position, feed_seq, journal_at FROM markets WHERE market = $1"
+            " FOR NO KEY UPDATE",
+            self.market,
+        )
+        if row is None or row[0] != epoch:
+            raise Fenced(f"{self.market}: epoch {epoch} was superseded by {row and row[0]}")
+        return Takeover(*row)
+
+    @property
+    def is_closed(self) -> bool:
+        return bool(self.connection.is_closed())
 
     async def owns(self, epoch: int) -> bool:
         """Whether `epoch` is still the market's; without a lock, for an idle book's check."""
@@ -506,24 +533,49 @@ class BookStore:
         )
         return [(row[0], row[1]) for row in rows]
 
+    async def feed_seq(self) -> int:
+        """The newest committed seq, whichever book committed it."""
+        seq: int = await self.connection.fetchval(
+            "SELECT feed_seq FROM markets WHERE market = $1", self.market
+        )
+        return seq
+
+    async def ticks(self, after: int, limit: int, newest: int) -> list[Tick]:
+        """At most `limit` price ticks journalled after position `after`, of the `newest` ones."""
+        rows = await self.connection.fetch(
+            "SELECT position, at, reason, lead_ids, prices FROM price_ticks"
+            " WHERE market = $1 AND position > greatest($2, (SELECT position FROM price_ticks"
+            " WHERE market = $1 ORDER BY position DESC OFFSET $4 LIMIT 1))"
+            " ORDER BY position LIMIT $3",
+            self.market,
+            after,
+            limit,
+            newest,
+        )
+        return [Tick(*row) for row in rows]
+
     # --- upkeep --------------------------------------------------------------------
 
-    async def prune(self, now: int, answers_kept_us: int, batch: int = 5_000) -> None:
-        """Forget answers and past holds whose time is over, a bounded batch a call."""
-        await self.connection.execute(
+    async def prune(self, now: int, answers_kept_us: int, batch: int = 5_000) -> bool:
+        """Forget answers and past holds whose time is over, a bounded batch a call.
+
+        True if there may be more.
+        """
+        answers = await self.connection.execute(
             "DELETE FROM commands WHERE ctid = ANY(ARRAY(SELECT ctid FROM commands"
             " WHERE decided_at < $1 AND market = $2 LIMIT $3))",
             now - answers_kept_us,
             self.market,
             batch,
         )
-        await self.connection.execute(
+        holds = await self.connection.execute(
             "DELETE FROM past_holds WHERE ctid = ANY(ARRAY(SELECT ctid FROM past_holds"
             " WHERE market = $1 AND forget_at <= $2 LIMIT $3))",
             self.market,
             now,
             batch,
         )
+        return f"DELETE {batch}" in (answers, holds)
 
 
 class SetBasedWrite:
