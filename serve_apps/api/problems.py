@@ -164,8 +164,8 @@ def problem_of(error: BaseException, request_id: str) -> Problem:
             return Problem("method-not-allowed", "this route does not take this method")
         case HTTPException(status_code=status) if 400 <= status < 500:
             return Problem("validation", "the request can't be read")
-    if isinstance(error, _DATABASE_AWAY):
-        log.warning("request %s: storage is away: %s", request_id, type(error).__name__)
+    if isinstance(error, _DATABASE_AWAY) and not isinstance(error, asyncpg.DataError):
+        log.warning("request %s: storage is away\n%s", request_id, describe(error))
         return unavailable("storage did not answer in time; try again")
     log.error("request %s failed\n%s", request_id, describe(error))
     return Problem("internal", "something went wrong here; the operator can find the request_id")

@@ -41,7 +41,9 @@ class ApiReplica:
         *,
         transport: Transport | None = None,
         port: int | None = None,
+        farewell_seconds: float = FAREWELL_SECONDS,
     ) -> None:
+        self._farewell_seconds = farewell_seconds
         self._settings = settings
         self._transport = transport
         self.port = settings.http_port if port is None else port
@@ -85,7 +87,7 @@ class ApiReplica:
             await asyncio.sleep(0)
             for listening in self._server.servers:
                 listening.close()
-            await asyncio.sleep(FAREWELL_SECONDS)
+            await asyncio.sleep(self._farewell_seconds)
             if self.deps is not None:
                 await self.deps.feed.stop()
             self._server.should_exit = True

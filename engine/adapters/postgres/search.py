@@ -29,14 +29,6 @@ FACETS = {
     "city": "l.city",
     "bedrooms_total": "l.bedrooms_total",
 }
-# (expression, SQL type, direction); the lead id breaks ties in the same direction.
-_ORDERS: dict[Sort, tuple[str, str, str]] = {
-    "newest": ("l.listed_at", "timestamptz", "DESC"),
-    "price": ("t.price", "int8", "ASC"),
-    "distance": ("{distance}", "float8", "ASC"),
-    "quality": ("l.quality", "float8", "DESC"),
-    "relevance": ("ts_rank_cd(l.search, {query})::float8", "float8", "DESC"),
-}
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,28 +60,26 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class _Statement:
-    """The FROM and WHERE of a search, with its numbered arguments."""
+    """The FROM and WHERE of a search, with its numbered arguments.
+
+    PostgreSQL refuses an argument that no text refers to, so the parts that only some
+    statements need are made when they are asked for.
+    """
 
     def __init__(self, search: Search) -> None:
+        self.search = search
         self.arguments: list[Any] = []
-        self.distance = "NULL::float8"
-        self.query = "NULL::tsquery"
+        self._point: str | None = None
+        self._query: str | None = None
         conditions = [f"t.lead_state = ANY({self.argument(list(search.lead_states))}::text[])"]
         if search.market is not None:
             conditions.append(f"l.market = {self.argument(search.market)}::text")
         if search.q is not None:
-            self.query = f"websearch_to_tsquery('english', {self.argument(search.q)}::text)"
-            conditions.append(f"l.search @@ {self.query}")
+            conditions.append(f"l.search @@ {self.query()}")
         if search.near is not None:
-            latitude, longitude = search.near
-            point = (
-                f"ST_SetSRID(ST_MakePoint({self.argument(longitude)}::float8,"
-                f" {self.argument(latitude)}::float8), 4326)::geography"
-            )
-            self.distance = f"ST_Distance(l.location, {point})"
             if search.radius_m is not None:
                 radius = f"{self.argument(search.radius_m)}::float8"
-                conditions.append(f"ST_DWithin(l.location, {point}, {radius})")
+                conditions.append(f"ST_DWithin(l.location, {self.point()}, {radius})")
             else:
                 conditions.append("l.location IS NOT NULL")
         if search.bbox is not None:
@@ -106,6 +96,35 @@ class _Statement:
             column, comparison = RANGES[name[:-4]], ">=" if name.endswith("_min") else "<="
             conditions.append(f"{column} {comparison} {self.argument(bound)}::int8")
         self.tables = f"{TEASER_TABLES} WHERE {' AND '.join(conditions)}"
+
+    def point(self) -> str:
+        if self._point is None:
+            assert self.search.near is not None
+            latitude, longitude = self.search.near
+            self._point = (
+                f"ST_SetSRID(ST_MakePoint({self.argument(longitude)}::float8,"
+                f" {self.argument(latitude)}::float8), 4326)::geography"
+            )
+        return self._point
+
+    def query(self) -> str:
+        if self._query is None:
+            self._query = f"websearch_to_tsquery('english', {self.argument(self.search.q)}::text)"
+        return self._query
+
+    def sort_key(self) -> tuple[str, str, str]:
+        """(expression, SQL type, direction); the lead id breaks ties in the same direction."""
+        match self.search.sort:
+            case "newest":
+                return "l.listed_at", "timestamptz", "DESC"
+            case "price":
+                return "t.price", "int8", "ASC"
+            case "quality":
+                return "l.quality", "float8", "DESC"
+            case "distance":
+                return f"ST_Distance(l.location, {self.point()})", "float8", "ASC"
+            case "relevance":
+                return f"ts_rank_cd(l.search, {self.query()})::float8", "float8", "DESC"
 
     def argument(self, value: Any) -> str:
         self.arguments.append(value)
@@ -142,11 +161,10 @@ async def _rows(
     connection: asyncpg.Connection, search: Search, after: tuple[Any, str] | None, limit: int
 ) -> list[asyncpg.Record]:
     statement = _Statement(search)
-    expression, kind, direction = _ORDERS[search.sort]
-    key = expression.format(distance=statement.distance, query=statement.query)
-    distance = (
-        f", round({statement.distance})::int8 AS distance_m" if search.near is not None else ""
-    )
+    key, kind, direction = statement.sort_key()
+    distance = ""
+    if search.near is not None:
+        distance = f", round(ST_Distance(l.location, {statement.point()}))::int8 AS distance_m"
     beyond = ""
     if after is not None:
         comparison = "<" if direction == "DESC" else ">"

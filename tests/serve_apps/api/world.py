@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import asyncpg
@@ -71,7 +72,7 @@ class World:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.books: dict[str, LeadBook] = {}
-        self.replica = ApiReplica(settings, transport=self.transport, port=0)
+        self.replica = ApiReplica(settings, transport=self.transport, port=0, farewell_seconds=0.2)
         self.http = httpx.AsyncClient(timeout=15)
         self._admin: Caller | None = None
 
@@ -193,6 +194,13 @@ async def running(settings: Settings) -> AsyncIterator[World]:
         yield world
     finally:
         await world.stop()
+
+
+async def eventually(holds: Callable[[], bool], seconds: float = 5) -> None:
+    """Wait until `holds()`; raises TimeoutError if it does not in time."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 def assert_problem(answered: httpx.Response, status: int, slug: str) -> dict[str, Any]:
