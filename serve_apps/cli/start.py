@@ -7,6 +7,7 @@ a failure, or while the market runs, does only what is missing.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import threading
@@ -55,7 +56,10 @@ def up(configured: Settings, steps: Steps, *, with_ingest: bool | None = None) -
         _claim_http_port(configured, installation)
         was_running = bool(health.own_listeners(configured, installation, configured.http_port))
         if was_running:
-            steps.say(f"already running at {health.http_base(configured)}; doing what is missing")
+            steps.say(
+                f"already running at {health.http_base(configured)}; doing what is missing "
+                "(changed settings take effect after `aiqleads down`)"
+            )
         _start_stores(configured, installation, steps)
         _prepare_database(fill_in(configured, installation), installation, steps)
         if not configured.ray_address:
@@ -222,12 +226,28 @@ def _serve(
         launch(settings, done.append)
         step.detail = f"{len(done)} serving"
     with steps.step("HTTP", log=log, remedy="`aiqleads doctor`; then repeat `up`") as step:
+        base = health.http_base(settings)
+        if _answers(base, configured, installation):
+            step.detail = f"{base}, serving already"
+            return
         from serve_apps.build import run
 
+        # Serve tells an operator of clusters what means nothing to one of a market.
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
         run(settings)
-        base = health.http_base(settings)
         _await_ready(base, configured, installation)
         step.detail = base
+
+
+def _answers(base: str, configured: Settings, installation: Installation) -> bool:
+    """True if our replicas serve: deploying them again would cut every socket."""
+    if not health.own_listeners(configured, installation, configured.http_port):
+        return False
+    try:
+        asyncio.run(health.ask_http(f"{base}/readyz"))
+    except httpx.HTTPError:
+        return False
+    return True
 
 
 def _await_ready(base: str, configured: Settings, installation: Installation) -> None:
