@@ -62,7 +62,10 @@ def up(configured: Settings, steps: Steps, *, with_ingest: bool | None = None) -
             )
         _start_stores(configured, installation, steps)
         _prepare_database(fill_in(configured, installation), installation, steps)
-        if not configured.ray_address:
+        if configured.ray_address:
+            with steps.step("Ray", remedy="check AIQLEADS_RAY_ADDRESS and that cluster") as step:
+                step.detail = asyncio.run(health.ask_listener(configured.ray_address))
+        else:
             _start_ray(configured, installation, steps)
             join_ray_environment(installation)
         if not configured.replay_url:

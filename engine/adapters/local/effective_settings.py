@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,17 +71,22 @@ def require(settings: Settings, *names: str) -> None:
 
 
 def join_ray_environment(installation: Installation) -> None:
-    """Let this process speak to the private Ray. Before `ray` is imported: it reads these once.
+    """Let this process speak to the private Ray, which `ray` must not be imported before.
 
-    The first keeps Ray from turning 127.0.0.1 into the machine's outward
-    address, where the private cluster does not listen.
+    Ray reads these once, on import; without them it would try for minutes to
+    reach a cluster that does not listen there. Raises RuntimeError if it is too late.
     """
-    os.environ.update(ray_environment(installation))
+    wanted = ray_environment(installation)
+    known = {name: os.environ.get(name) for name in wanted}
+    if "ray" in sys.modules and known != wanted:
+        raise RuntimeError("ray was imported before the installation's Ray was joined")
+    os.environ.update(wanted)
 
 
 def ray_environment(installation: Installation) -> dict[str, str]:
     """What Ray's own processes and every driver must agree on."""
     return {
+        # Keeps Ray from turning 127.0.0.1 into the machine's outward address.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(installation.ray_token_file),
