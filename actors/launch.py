@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
 import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError
 
-from actors.client import BookGone, MarketClient, Transport
+from actors.client import BookGone, BookUnavailable, MarketClient, Transport
 from actors.intake_desk import IntakeDesk
 from actors.lead_book import LeadBook
 from engine.market.plan import load_plans
@@ -45,10 +46,10 @@ class BookActor(LeadBook):
             load_plans(settings.plans_file),
             on_fenced=_leave_for_good,
         )
-        await self.start()
+        await _keep_starting(f"book:{market}", self.start)
 
     async def status(self) -> dict[str, Any]:
-        return self.stats()
+        return {**self.stats(), "pid": os.getpid()}
 
 
 class DeskActor(IntakeDesk):
@@ -57,10 +58,25 @@ class DeskActor(IntakeDesk):
     async def __init__(self, market: str, settings: Settings) -> None:  # type: ignore[misc]
         _log_to_stderr(settings)
         super().__init__(market, settings.database_url, MarketClient(ray_transport()))
-        await self.start()
+        await _keep_starting(f"desk:{market}", self.start)
 
     async def status(self) -> dict[str, Any]:
-        return {"market": self.market, "serving": True}
+        return {"market": self.market, "serving": True, "pid": os.getpid()}
+
+
+async def _keep_starting(name: str, start: Callable[[], Awaitable[None]]) -> None:
+    """Start, as often as it takes while a service is away. Ray never restarts an actor whose
+    construction raised, so one that comes back before its database would be gone for good.
+    """
+    pause = 0.1
+    while True:
+        try:
+            await start()
+            return
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, BookUnavailable) as error:
+            log.warning("%s can't start yet: %s", name, error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 2.0)
 
 
 def connect(settings: Settings) -> None:
