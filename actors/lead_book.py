@@ -334,6 +334,8 @@ class LeadBook:
                 if buyers
                 else {}
             )
+            for user_id, account in accounts.items():
+                account.live_holds += self._book.holds_of.get(user_id, 0)
             now = self._now(self._journal_at)
             self._ahead = True
             outcome = decide_batch(
@@ -373,7 +375,9 @@ class LeadBook:
         whole = outcome.whole_leads()
         teasers = await store.teasers(list(whole)) if whole else {}
         rows = _journal_rows(outcome, teasers, rfc3339(now))
-        contacts = await store.write(outcome, rows, leads, epoch=self._epoch, at=now)
+        contacts = await store.write(
+            outcome, rows, leads, self._book.holds_of, epoch=self._epoch, at=now
+        )
         return [row.public for row in rows if row.public is not None], contacts
 
     # --- losing it -----------------------------------------------------------------

@@ -63,6 +63,8 @@ class Outcome:
         # (lead, buyer) pairs whose seat changed, and those of them that gave one up.
         self.seats: set[tuple[str, str]] = set()
         self.ended: set[tuple[str, str]] = set()
+        # Buyers who hold more or fewer leads of this market than before.
+        self.holders: set[str] = set()
         self.past_holds: set[tuple[str, str]] = set()
         self.listed: dict[str, Listing] = {}
         self.updated: dict[str, Listing] = {}
@@ -153,6 +155,7 @@ class _Batch:
             outcome.leads[lead_id] = lead
         for user_id in ended:
             outcome.ended.add((lead_id, user_id))
+            outcome.holders.add(user_id)
             outcome.past_holds.add((lead_id, user_id))
         self._after(event)
         seq, thin = None, None
@@ -188,9 +191,12 @@ class _Batch:
         self.outcome.seats.add(pair)
         if isinstance(event, e.LeadHeld):
             account.live_holds += 1
+            self.outcome.holders.add(event.user_id)
         else:
             account.balance -= event.price
-            account.live_holds -= bool(lead.taken and event.user_id in lead.taken)
+            if lead.taken and event.user_id in lead.taken:
+                account.live_holds -= 1
+                self.outcome.holders.add(event.user_id)
 
     def _after(self, event: e.Event) -> None:
         outcome = self.outcome

@@ -80,6 +80,8 @@ class Book:
     def __init__(self) -> None:
         self.leads: dict[str, Lead] = {}
         self.live_holds = 0
+        # Live holds by buyer, none at zero.
+        self.holds_of: dict[str, int] = {}
         self._deadlines: list[tuple[int, str, str]] = []
 
     # --- decide ------------------------------------------------------------------
@@ -305,7 +307,7 @@ class Book:
         else:
             lead.taken[event.user_id] = Seat(seat.number, event.price, order_id=event.order_id)
             lead.held -= 1
-            self.live_holds -= 1
+            self._count_hold(event.user_id, -1)
         if lead.past is not None:
             _forget(lead, event.user_id)
         lead.sold += 1
@@ -328,7 +330,7 @@ class Book:
             _forget(lead, event.user_id)
         lead.held += 1
         lead.settle()
-        self.live_holds += 1
+        self._count_hold(event.user_id, 1)
         self._remind(event.held_until, event.lead_id, event.user_id)
 
     def _on_extended(self, event: e.HoldExtended, at: int) -> None:
@@ -387,7 +389,15 @@ class Book:
         if not lead.taken:
             lead.taken = None
         lead.held -= 1
-        self.live_holds -= 1
+        self._count_hold(user_id, -1)
+
+    def _count_hold(self, user_id: str, change: int) -> None:
+        self.live_holds += change
+        count = self.holds_of.get(user_id, 0) + change
+        if count:
+            self.holds_of[user_id] = count
+        else:
+            del self.holds_of[user_id]
 
     def _remind(self, held_until: int, lead_id: str, user_id: str) -> None:
         heapq.heappush(self._deadlines, (held_until, lead_id, user_id))
@@ -417,7 +427,7 @@ class Book:
             lead.taken = {}
         lead.taken[user_id] = seat
         if seat.order_id is None:
-            self.live_holds += 1
+            self._count_hold(user_id, 1)
             heapq.heappush(self._deadlines, (seat.held_until, lead_id, user_id))
 
     def load_past(self, lead_id: str, user_id: str, past: PastHold) -> None:

@@ -132,6 +132,15 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": "50"},
     )
     op.create_table(
+        "hold_counts",
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("market", sa.Text(), nullable=False),
+        sa.Column("live_holds", sa.Integer(), nullable=False),
+        sa.CheckConstraint("live_holds >= 0", name=op.f("hold_counts_live_holds_check")),
+        sa.PrimaryKeyConstraint("user_id", "market", name=op.f("hold_counts_pkey")),
+        postgresql_with={"fillfactor": "70"},
+    )
+    op.create_table(
         "past_holds",
         sa.Column("lead_id", sa.Text(), nullable=False),
         sa.Column("user_id", sa.Text(), nullable=False),
@@ -493,6 +502,7 @@ def downgrade() -> None:
     op.drop_table("price_ticks")
     op.drop_index(op.f("past_holds_market_forget_at_idx"), table_name="past_holds")
     op.drop_table("past_holds")
+    op.drop_table("hold_counts")
     op.drop_table("markets")
     op.drop_index(op.f("market_events_lead_id_position_idx"), table_name="market_events")
     op.drop_table("market_events")

@@ -32,6 +32,15 @@ RULES: dict[str, str] = {
         SELECT lead_id || ' is ' || lead_state || ', sold ' || sold || ' of ' || max_buyers
         FROM lead_trading WHERE (lead_state = 'sold') <> (sold = max_buyers)
             AND lead_state NOT IN ('withdrawn', 'quarantined')""",
+    "a buyer's hold counts are those of the held seats": """
+        SELECT user_id || ' counts ' || coalesce(c.live_holds, 0)
+            || ' holds in ' || market || ', the seats say '
+            || coalesce(s.held, 0)
+        FROM hold_counts c FULL JOIN (
+            SELECT user_id, market, count(*) AS held FROM seats
+            WHERE order_id IS NULL GROUP BY user_id, market
+        ) s USING (user_id, market)
+        WHERE coalesce(c.live_holds, 0) <> coalesce(s.held, 0)""",
     "every order has its sold seat": """
         SELECT o.order_id || ' has no sold seat' FROM orders o
         WHERE NOT EXISTS (SELECT FROM seats s WHERE s.order_id = o.order_id

@@ -191,8 +191,9 @@ class BookStore:
     ) -> dict[str, Account]:
         """The active accounts among `user_ids`, their wallets locked until the flush ends.
 
-        Hold counts are read by a statement of their own, after the locks: a snapshot
-        taken before them could miss another market's hold.
+        `live_holds` are those of the other markets: the book knows its own. They are read
+        by a statement of their own, after the locks: a snapshot taken before them could
+        miss another market's hold.
         """
         rows = await self.connection.fetch(
             "SELECT w.user_id, w.balance, u.plan FROM wallets w JOIN users u USING (user_id)"
@@ -205,9 +206,10 @@ class BookStore:
         }
         if count_holds and accounts:
             counted = await self.connection.fetch(
-                "SELECT user_id, count(*) FROM seats"
-                " WHERE user_id = ANY($1) AND order_id IS NULL GROUP BY user_id",
+                "SELECT user_id, sum(live_holds)::int8 FROM hold_counts"
+                " WHERE user_id = ANY($1) AND market <> $2 GROUP BY user_id",
                 list(accounts),
+                self.market,
             )
             for user_id, holds in counted:
                 accounts[user_id].live_holds = holds
@@ -311,6 +313,7 @@ class BookStore:
         outcome: Outcome,
         rows: Sequence[JournalRow],
         leads: Mapping[str, Lead],
+        holds_of: Mapping[str, int],
         *,
         epoch: int,
         at: int,
@@ -332,6 +335,8 @@ class BookStore:
             )
         if outcome.seats:
             self._seats(write, outcome.seats, leads)
+        if outcome.holders:
+            self._hold_counts(write, outcome.holders, holds_of)
         if outcome.sales:
             self._sales(write, outcome.sales, at)
         if rows:
@@ -419,6 +424,21 @@ class BookStore:
             [seat and seat.held_until for seat in held],
             [seat and seat.forget_after for seat in held],
             [seat.order_id for _, _, seat, _ in taken],
+        )
+
+    def _hold_counts(
+        self, write: SetBasedWrite, holders: Iterable[str], holds_of: Mapping[str, int]
+    ) -> None:
+        users = list(holders)
+        write.add(
+            "counted",
+            "INSERT INTO hold_counts (user_id, market, live_holds)"
+            " SELECT u.user_id, {}, u.live_holds"
+            " FROM unnest({}::text[], {}::int4[]) u(user_id, live_holds)"
+            " ON CONFLICT (user_id, market) DO UPDATE SET live_holds = excluded.live_holds",
+            self.market,
+            users,
+            [holds_of.get(user_id, 0) for user_id in users],
         )
 
     def _sales(self, write: SetBasedWrite, sales: Sequence[e.LeadSold], at: int) -> None:

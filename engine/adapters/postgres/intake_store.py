@@ -60,6 +60,10 @@ class IntakeStore:
         )
         return cls(connection, market)
 
+    def abandon(self) -> None:
+        """Drop the connection without a word; the server rolls back what was under way."""
+        self.connection.terminate()
+
     async def close(self) -> None:
         await self.connection.close(timeout=2)
 
@@ -119,6 +123,27 @@ class IntakeStore:
             [_encode_json(row.listing).decode() for row in rows],
         )
 
+    async def rewrite_listings(self, listings: Mapping[tuple[str, str], Listing]) -> None:
+        """Replace what is kept of these records, which themselves did not change."""
+        await self.connection.execute(
+            "UPDATE source_records r SET record = u.record::jsonb"
+            " FROM unnest($1::text[], $2::text[], $3::text[]) u(source, source_id, record)"
+            " WHERE r.source = u.source AND r.source_id = u.source_id",
+            [source for source, _ in listings],
+            [source_id for _, source_id in listings],
+            [_encode_json(listing).decode() for listing in listings.values()],
+        )
+
+    async def contacts(self, lead_ids: Sequence[str]) -> dict[str, ContactDetails]:
+        rows = await self.connection.fetch(
+            f"SELECT lead_id, {', '.join(CONTACT_FIELDS)} FROM contacts WHERE lead_id = ANY($1)",
+            lead_ids,
+        )
+        return {
+            row[0]: ContactDetails(**dict(zip(CONTACT_FIELDS, row[1:], strict=True)))
+            for row in rows
+        }
+
     async def write_rejected(self, rejected: Mapping[tuple[str, str], Rejected]) -> None:
         """Keep what can't be used with its reason; a record that was listed before stays its
         lead's."""
@@ -141,7 +166,8 @@ class IntakeStore:
 
     async def seen(self, ids: Sequence[tuple[str, str]]) -> None:
         await self.connection.execute(
-            "UPDATE source_records r SET last_seen_at = now()"
+            "UPDATE source_records r SET last_seen_at = now(), rejected_because = NULL,"
+            " rejected_detail = NULL"
             " FROM unnest($1::text[], $2::text[]) u(source, source_id)"
             " WHERE r.source = u.source AND r.source_id = u.source_id",
             [source for source, _ in ids],

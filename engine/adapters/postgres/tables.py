@@ -250,6 +250,18 @@ seats = Table(
     postgresql_with={"fillfactor": "70"},
 )
 
+# How many leads a buyer holds in each market. Written by the market's book alone, so no
+# two books meet in a row; summed under the wallet's lock for the plan's limit.
+hold_counts = Table(
+    "hold_counts",
+    metadata,
+    Column("user_id", Text, primary_key=True),
+    Column("market", Text, primary_key=True),
+    Column("live_holds", Integer, nullable=False),
+    CheckConstraint("live_holds >= 0", name="live_holds"),
+    postgresql_with={"fillfactor": "70"},
+)
+
 # A hold that ended without a purchase: remembered so that holding again does not
 # start the clock anew. Live while `forget_at` (µs) lies ahead.
 past_holds = Table(
