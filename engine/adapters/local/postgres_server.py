@@ -113,7 +113,7 @@ class PostgresServer:
         return find_postgres(int((self.directory / "PG_VERSION").read_text().split(".")[0]))
 
     def url(self, port: int, database: str = DATABASE) -> str:
-        return f"postgresql://{ROLE}:{quote(self._password)}@127.0.0.1:{port}/{database}"
+        return f"postgresql://{ROLE}:{quote(self._password, safe='')}@127.0.0.1:{port}/{database}"
 
     def create(self) -> None:
         """Make the cluster if there is none. A half-made one is removed first.

@@ -13,6 +13,7 @@ import shutil
 import socket
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from engine.adapters.local.ports import free_port
 from engine.adapters.local.process import ProcessRecord, is_running, spawn, stop
@@ -80,7 +81,7 @@ class RedisServer:
         self._memory_mb = memory_mb
 
     def url(self, port: int) -> str:
-        return f"redis://:{self._password}@127.0.0.1:{port}/0"
+        return f"redis://:{quote(self._password, safe='')}@127.0.0.1:{port}/0"
 
     def start(self, preferred_port: int | None = None) -> ServiceRecord:
         """Start the server and wait until it answers. Raises RedisFailed with its last words."""
