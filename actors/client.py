@@ -32,6 +32,10 @@ class BookUnavailable(Exception):
     """The book could not be asked in time: the outcome is unknown, repeat with the same id."""
 
 
+class BookGaveUp(BookUnavailable):
+    """The book tried this command by itself and could not commit it."""
+
+
 class BookGone(Exception):
     """A transport's word that the book died or is not there: the batch may be sent again."""
 
@@ -135,7 +139,7 @@ class _Lane:
                 continue
             if isinstance(reply.answer, Undecided):
                 future.set_exception(
-                    BookUnavailable(f"the {self.market} book could not carry this command out")
+                    BookGaveUp(f"the {self.market} book could not carry this command out")
                 )
             else:
                 future.set_result(reply)

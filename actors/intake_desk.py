@@ -14,13 +14,12 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 
-import asyncpg
 import msgspec
 
-from actors.client import BookBusy, BookUnavailable, MarketClient
+from actors.client import BookBusy, BookGaveUp, BookUnavailable, MarketClient
 from engine.adapters.postgres.intake_store import IntakeStore, KnownRecord, RecordRow
 from engine.intake.address import home_key
-from engine.intake.listing import is_listable, to_listing
+from engine.intake.listing import contact_values, is_listable, mask_again, to_listing
 from engine.intake.offer import seats_for, starting_price
 from engine.intake.record import ContactDetails, Rejected, SourceRecord
 from engine.intake.survivorship import merge_listings
@@ -106,8 +105,11 @@ class IntakeDesk:
             try:
                 counts = await self._commit(store, records, rejected)
                 await self._send_outbox(store)
-            except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError):
-                await store.close()
+            except (BookBusy, BookUnavailable):
+                raise
+            except BaseException:
+                # A connection that failed in the middle of something is not trusted again.
+                store.abandon()
                 self._store = None
                 raise
             return counts
@@ -128,7 +130,9 @@ class IntakeDesk:
             known = await store.known_records(list(latest))
             fresh, seen = {}, []
             for key, record in latest.items():
-                if key in known and not _says_more(record, known[key]):
+                # What was rejected may be read better now, though it did not change.
+                listed = key in known and known[key].lead_id is not None
+                if listed and not _says_more(record, known[key]):
                     seen.append(key)
                 else:
                     fresh[key] = record
@@ -184,10 +188,11 @@ class IntakeDesk:
         before = {lead_id: merge_listings(each.values()) for lead_id, each in said.items()}
         for id_, row in rows.items():
             said.setdefault(row.lead_id, {})[id_] = row.listing
+        await store.write_contacts(contacts)
+        await self._mask_for_each_other(store, said, rows)
         await store.write_records(list(rows.values()))
         if new_entities:
             await store.write_entities(new_entities)
-        await store.write_contacts(contacts)
         commands = [
             _command(lead_id, listing, first.get(lead_id))
             for lead_id in dict.fromkeys(row.lead_id for row in rows.values())
@@ -197,9 +202,33 @@ class IntakeDesk:
             [Request(secrets.token_bytes(16), command) for command in commands]
         )
 
+    async def _mask_for_each_other(
+        self,
+        store: IntakeStore,
+        said: dict[str, dict[tuple[str, str], Listing]],
+        rows: dict[tuple[str, str], RecordRow],
+    ) -> None:
+        """Of several records of one lead, one may print in its remarks whom another names as
+        the contact: each is masked with the whole lead's contact, also those kept before."""
+        contacts = await store.contacts([id_ for id_, each in said.items() if len(each) > 1])
+        kept: dict[tuple[str, str], Listing] = {}
+        for lead_id, contact in contacts.items():
+            values = list(contact_values(SourceRecord(source="", source_id="", contact=contact)))
+            for id_, listing in said[lead_id].items():
+                masked = mask_again(listing, values)
+                if masked == listing:
+                    continue
+                said[lead_id][id_] = masked
+                if id_ in rows:
+                    rows[id_] = rows[id_]._replace(listing=masked)
+                else:
+                    kept[id_] = masked
+        if kept:
+            await store.rewrite_listings(kept)
+
     async def _send_outbox(self, store: IntakeStore) -> None:
         """Send what waits, in order, until the book has answered all of it."""
-        while waiting := await store.outbox(OUTBOX_CHUNK):
+        while waiting := _one_per_lead(await store.outbox(OUTBOX_CHUNK)):
             answers = await asyncio.gather(*(self._tell(request) for _, request in waiting))
             for (_, request), answer in zip(waiting, answers, strict=True):
                 if isinstance(answer, Refused):
@@ -218,11 +247,27 @@ class IntakeDesk:
                     self.market, request.command, command_id=request.command_id
                 )
                 return reply.answer
+            except BookGaveUp as error:
+                # Sent again for ever, it would keep all that waits behind it.
+                log.error("the %s book can't list %s: %s", self.market, request.command, error)
+                return None
             except (BookBusy, BookUnavailable):
                 if attempt == RETRIES_MAX - 1:
                     raise
                 await asyncio.sleep(RETRY_PAUSE)
         raise AssertionError("unreachable")
+
+
+def _one_per_lead(waiting: list[tuple[int, Request]]) -> list[tuple[int, Request]]:
+    """The first of them, up to the second command about a lead: calls to a book may overtake
+    one another, and an update must not come before its listing."""
+    leads: set[str] = set()
+    for number, (_, request) in enumerate(waiting):
+        assert isinstance(request.command, (ListLead, UpdateLead))
+        if request.command.lead_id in leads:
+            return waiting[:number]
+        leads.add(request.command.lead_id)
+    return waiting
 
 
 def _command(lead_id: str, listing: Listing, first: SourceRecord | None) -> Command:

@@ -305,7 +305,8 @@ class LeadBook:
         except Fenced:
             raise
         except Exception:
-            self._suspects.lost(request.command_id for request in requests)
+            connected = self._store is not None and not self._store.is_closed
+            self._suspects.lost((r.command_id for r in requests), connected=connected)
             raise
         self._ahead = False
         self._losses_in_a_row = 0

@@ -16,12 +16,13 @@ class Suspects:
     def __init__(self) -> None:
         self._lost_alone: dict[bytes, int] = {}
 
-    def lost(self, command_ids: Iterable[bytes]) -> None:
-        """A flush with these commands did not commit."""
+    def lost(self, command_ids: Iterable[bytes], *, connected: bool) -> None:
+        """A flush with these commands did not commit. A connection that broke is no word
+        against a command that was alone in it."""
         ids = list(command_ids)
         for command_id in ids:
             count = self._lost_alone.pop(command_id, 0)
-            self._lost_alone[command_id] = count + (len(ids) == 1)
+            self._lost_alone[command_id] = count + (connected and len(ids) == 1)
         while len(self._lost_alone) > SUSPECTS_MAX:
             del self._lost_alone[next(iter(self._lost_alone))]
 

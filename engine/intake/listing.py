@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from engine.intake.grid import round_point
-from engine.intake.mask import mask_remarks
+from engine.intake.mask import MASK, mask_remarks
 from engine.intake.quality import quality_of
 from engine.intake.record import SourceRecord
 from engine.market.listing import Listing
@@ -48,6 +50,15 @@ def to_listing(record: SourceRecord, *, now_us: int) -> Listing:
         originating_system_name=record.originating_system_name,
         modification_timestamp=record.modification_timestamp,
     )
+
+
+def mask_again(listing: Listing, values: list[str]) -> Listing:
+    """The listing with `values` masked too; what is masked already stays as it is."""
+    if not listing.public_remarks or not values:
+        return listing
+    parts = listing.public_remarks.split(MASK)
+    masked = MASK.join(mask_remarks(part, values=values) for part in parts)
+    return msgspec.structs.replace(listing, public_remarks=masked)
 
 
 def contact_values(record: SourceRecord) -> Iterator[str]:

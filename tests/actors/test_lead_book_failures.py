@@ -102,8 +102,8 @@ async def test_backends_dropped_at_random_under_load(house: TradingHouse) -> Non
 
     async def dropper() -> int:
         dropped = 0
-        while not over:
-            await asyncio.sleep(rng.random() * 0.15)
+        while not over and dropped < 15:
+            await asyncio.sleep(0.05 + rng.random() * 0.15)
             dropped += await house.pool.fetchval(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
                 " WHERE application_name = $1",

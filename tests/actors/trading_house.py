@@ -174,9 +174,10 @@ class TradingHouse:
         for table in ("commands", "market_events", "leads", "source_records", "intake_outbox"):
             leaked = await self.pool.fetchval(
                 f"SELECT count(*) FROM {table} t"
-                " WHERE position($1::bytea IN convert_to(t::text, 'UTF8')) > 0"
-                " OR position(encode($1, 'hex') IN t::text) > 0",
+                " WHERE market = $2 AND (position($1::bytea IN convert_to(t::text, 'UTF8')) > 0"
+                " OR position(encode($1, 'hex') IN t::text) > 0)",
                 CANARY.encode(),
+                self.market,
             )
             assert leaked == 0, f"contact data in {table}"
         async with self.redis() as client:
