@@ -15,7 +15,7 @@ from serve_apps.api.call import Call, CurrentCall
 from serve_apps.api.cursors import decode_cursor, encode_cursor
 from serve_apps.api.idempotency import answer_once, decided
 from serve_apps.api.lead_directory import is_id
-from serve_apps.api.problems import invalid, not_found
+from serve_apps.api.problems import Problem, invalid, not_found
 from serve_apps.api.routing import Routes
 from serve_apps.api.schemas.accounts import Account, AccountPatch, AccountsPage
 from serve_apps.api.schemas.fields import Email, PageQuery
@@ -70,6 +70,9 @@ async def patch_user(call: CurrentCall) -> Answer:
         known = ", ".join(call.deps.plans)
         raise invalid("body.plan", f"unknown plan; known are {known}")
     user_id = _user_id(call)
+    if user_id == call.user.user_id and changes.keys() & {"role", "status"}:
+        # The last admin could lock everybody out.
+        raise Problem("forbidden", "another admin must change your own role or status")
 
     async def decide(connection: asyncpg.Connection) -> Stored:
         found = await accounts.patch(connection, user_id, changes)

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from serve_apps.api.schemas.fields import (
+    Absent,
     AnswerModel,
     Email,
     Instant,
@@ -16,6 +17,7 @@ from serve_apps.api.schemas.fields import (
     PlanName,
     RequestModel,
     Token,
+    left_out,
 )
 
 
@@ -54,7 +56,7 @@ class Tokens(AnswerModel):
 class ProfilePatch(RequestModel):
     """What to change; null clears `phone` and `preferred_market`."""
 
-    full_name: Name | None = None
+    full_name: Name | Absent = Field(None, json_schema_extra=left_out)
     phone: Phone | None = None
     preferred_market: PlanName | None = None
 
@@ -83,9 +85,9 @@ class AccountsPage(AnswerModel):
 class AccountPatch(RequestModel):
     """What an admin may change of an account."""
 
-    plan: PlanName | None = None
-    role: Literal["buyer", "admin"] | None = None
-    status: Literal["active", "suspended"] | None = None
+    plan: PlanName | Absent = Field(None, json_schema_extra=left_out)
+    role: Literal["buyer", "admin"] | Absent = Field(None, json_schema_extra=left_out)
+    status: Literal["active", "suspended"] | Absent = Field(None, json_schema_extra=left_out)
 
 
 class PlanEntry(AnswerModel):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
 
 BIGINT_MAX = 2**63 - 1
 _NO_NUL = r"^[^\x00]*$"
@@ -13,8 +14,20 @@ _EMAIL = (
     r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?){1,4}$"
 )
 
-Credits = Annotated[int, Field(ge=0, le=BIGINT_MAX)]
+
+def _whole(value: Any) -> Any:
+    """JSON knows one kind of number: 5.0 is 5."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+def left_out(schema: dict[str, Any]) -> None:
+    """For `json_schema_extra`: a member that may be left out, but has no default."""
+    schema.pop("default", None)
+
+
+Credits = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=BIGINT_MAX)]
 Email = Annotated[str, StringConstraints(max_length=254, pattern=_EMAIL)]
+Absent = SkipJsonSchema[None]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 LongText = Annotated[str, StringConstraints(max_length=2000, pattern=_NO_NUL)]

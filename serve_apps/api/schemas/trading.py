@@ -148,7 +148,7 @@ class EntriesPage(AnswerModel):
 class GrantRequest(RequestModel):
     """Credits given by the house."""
 
-    credits: Annotated[int, Field(ge=1, le=GRANT_MAX)]
+    credits: Annotated[Credits, Field(ge=1, le=GRANT_MAX)]
     reason: Name
 
 

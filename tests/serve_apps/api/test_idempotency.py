@@ -24,8 +24,16 @@ async def test_a_grant_repeated_is_booked_once(world: World) -> None:
     assert (await admin.post(path, reordered, key="g-1")).json() == answers[0].json()
     other = await admin.post(path, body | {"credits": 51}, key="g-1")
     assert_problem(other, 422, "idempotency-mismatch")
-    assert (await admin.post(path, body, key="g-2")).json()["balance"] == 100
-    for bad in ({"credits": 0}, {"credits": 1.5}, {"credits": 2**70}, {"reason": "\u0000"}):
+    whole = await admin.post(path, body | {"credits": 50.0}, key="g-2")
+    assert whole.json()["balance"] == 100
+    for bad in (
+        {"credits": 0},
+        {"credits": 1.5},
+        {"credits": True},
+        {"credits": "5"},
+        {"credits": 2**70},
+        {"reason": "\u0000"},
+    ):
         assert_problem(await admin.post(path, body | bad), 422, "validation")
     nobody = await admin.post("/v1/admin/wallets/nobody/grants", body)
     assert_problem(nobody, 404, "not-found")
@@ -118,6 +126,8 @@ async def test_admins_manage_accounts_and_leads(world: World) -> None:
     path = f"/v1/admin/users/{buyer.user_id}"
     for bad in ({"plan": "gold"}, {"plan": None}, {"role": "king"}, {"email": "x"}):
         assert_problem(await admin.request("PATCH", path, json=bad), 422, "validation")
+    own = await admin.request("PATCH", f"/v1/admin/users/{admin.user_id}", json={"role": "buyer"})
+    assert_problem(own, 403, "forbidden")
     missing = await admin.request("PATCH", "/v1/admin/users/nobody", json={"plan": "pro"})
     assert_problem(missing, 404, "not-found")
 
