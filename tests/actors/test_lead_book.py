@@ -17,7 +17,7 @@ from actors.lead_book import INBOX_MAX
 from engine.market import commands as c
 from engine.market.answers import Bought, Done, Held, Request
 from engine.market.listing import Listing
-from tests.actors.trading_house import CANARY, PLANS, TradingHouse, until, wavering
+from tests.actors.trading_house import CANARY, PLANS, TradingHouse, trading_house, until, wavering
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -142,22 +142,33 @@ async def test_random_load_folds_and_loads_alike(house: TradingHouse) -> None:
     await house.audit()
 
 
-async def test_holds_of_other_markets_count(house: TradingHouse, database_url: str) -> None:
+async def test_holds_of_other_markets_count(
+    house: TradingHouse, database_url: str, redis_url: str
+) -> None:
+    """The plan's limit is over all markets, and a hold that ends anywhere makes room."""
     await house.book()
-    ann = await house.buyer(0)
+    ann = await house.buyer(1_000)
     leads = [await house.lead() for _ in range(2)]
     limit = PLANS["basic"].holds_max
-    for number in range(limit - 1):
-        await house.pool.execute(
-            "INSERT INTO seats (lead_id, seat, market, user_id, max_buyers, price, hold,"
-            " first_held_at, held_at, held_until, forget_after)"
-            " VALUES ($1, 1, 'elsewhere', $2, 1, 1, '15m', 0, 0, 1, 1)",
-            f"elsewhere-{house.market}-{number}",
-            ann,
-        )
-    assert isinstance(await house.said(c.Hold(leads[0], ann, "15m")), Held)
-    assert (await house.said(c.Hold(leads[1], ann, "15m"))).code == "hold-limit"
-    await house.pool.execute("DELETE FROM seats WHERE market = 'elsewhere'")
+    async with trading_house(database_url, redis_url) as elsewhere:
+        await elsewhere.book()
+        others = [await elsewhere.lead() for _ in range(limit - 1)]
+        for lead_id in others:
+            assert isinstance(await elsewhere.said(c.Hold(lead_id, ann, "15m")), Held)
+        assert isinstance(await house.said(c.Hold(leads[0], ann, "15m")), Held)
+        assert (await house.said(c.Hold(leads[1], ann, "15m"))).code == "hold-limit"
+        assert isinstance(await elsewhere.buy(others[0], ann), Bought)
+        assert isinstance(await house.said(c.Hold(leads[1], ann, "15m")), Held)
+        over = await elsewhere.said(c.Hold(await elsewhere.lead(), ann, "15m"))
+        assert over.code == "hold-limit"
+        # A book that loads counts alike.
+        await house.books[-1].stop()
+        await house.book()
+        await house.said(c.Release(leads[0], ann))
+        assert isinstance(await house.said(c.Hold(leads[0], ann, "15m")), Held)
+        assert (await house.said(c.Hold(await house.lead(), ann, "15m"))).code == "hold-limit"
+        await elsewhere.audit()
+    await house.audit()
 
 
 async def test_a_suspended_account_trades_nothing(house: TradingHouse) -> None:

@@ -138,6 +138,12 @@ class TradingHouse:
             self.market,
         ), "seats and counts differ"
 
+        counted = "SELECT user_id, live_holds::int8 FROM hold_counts WHERE market = $1"
+        held = "SELECT user_id, count(*) FROM seats WHERE market = $1 AND order_id IS NULL"
+        assert dict(await self.pool.fetch(f"{counted} AND live_holds > 0", self.market)) == dict(
+            await self.pool.fetch(f"{held} GROUP BY user_id", self.market)
+        ), "holds are miscounted"
+
     async def _audit_journal(self) -> None:
         rows = await self.pool.fetch(
             "SELECT position, feed_seq, public FROM market_events WHERE market = $1"
@@ -166,7 +172,7 @@ class TradingHouse:
         finally:
             await store.close()
         assert fingerprint(folded, now) == fingerprint(loaded, now)
-        assert folded.live_holds == loaded.live_holds
+        assert folded.holds_of == loaded.holds_of
         if self.books and not self.books[-1].fenced:
             assert fingerprint(self.books[-1]._book, now) == fingerprint(loaded, now)
 

@@ -282,6 +282,8 @@ class TradingFloor:
                 assert (seat.number, seat.price) == (naive.number, naive.price)
         assert len(self.naive.seats) == sum(len(lead.taken or {}) for lead in book.leads.values())
         assert book.live_holds == live
+        holders = Counter(user for (_, user), seat in self.naive.seats.items() if not seat.sold)
+        assert book.holds_of == holders
         self.most_holds = max(self.most_holds, live)
         assert len(book._deadlines) <= 2 * self.most_holds + HEAP_SLACK
         deadline = book.next_deadline()
@@ -299,6 +301,8 @@ class TradingFloor:
                 assert (event.lead_id, event.user_id) in outcome.seats
             if isinstance(event, e.LeadReleased):
                 assert (event.lead_id, event.user_id) in outcome.ended
+            if isinstance(event, (e.LeadHeld, e.LeadReleased)):
+                assert event.user_id in outcome.holders
 
     # --- small readings --------------------------------------------------------------
 
