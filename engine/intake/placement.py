@@ -27,9 +27,9 @@ def place(
         if state is not None:
             found = [m for m in found if m.state == state]
         if not found:
-            return _rejected(
-                record, "out-of-market", f"{latitude}, {longitude} {state or ''} lies in no market"
-            )
+            # To the tenth of a degree: the reason is kept, the home's door is not told.
+            where = f"{latitude:.1f}, {longitude:.1f} {state or ''}".strip()
+            return _rejected(record, "out-of-market", f"{where} lies in no market")
     elif state is None and hint is not None and hint in markets:
         found = [markets[hint]]
     elif state is None:

@@ -53,6 +53,7 @@ def up(configured: Settings, steps: Steps, *, with_ingest: bool | None = None) -
         installation = Installation.open(configured.data_dir)
         step.detail = str(installation.data_dir)
     with installation.lock():
+        _require_captures(configured)
         _claim_http_port(configured, installation)
         was_running = bool(health.own_listeners(configured, installation, configured.http_port))
         if was_running:
@@ -101,6 +102,17 @@ def world_of(settings: Settings) -> str:
     if settings.captures is not None:
         return f"captures in {settings.captures}"
     return f"SAMPLE WORLD (invented homes, seed {settings.sample_seed})"
+
+
+def _require_captures(settings: Settings) -> None:
+    """Before anything starts: what is wrong with the folder would else show at the end."""
+    if settings.captures is not None and not settings.captures.is_dir():
+        raise StepFailed(
+            "captures",
+            f"{settings.captures.absolute()} is not a folder",
+            log=None,
+            remedy="mend AIQLEADS_CAPTURES, or unset it to trade on the sample world",
+        )
 
 
 def _claim_http_port(settings: Settings, installation: Installation) -> None:

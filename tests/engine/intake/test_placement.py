@@ -67,3 +67,9 @@ def test_what_stands_nowhere_is_refused(record: SourceRecord, reason: str) -> No
     rejected = place(record, MARKETS)
     assert isinstance(rejected, Rejected)
     assert rejected.reason == reason
+
+
+def test_a_refusal_does_not_tell_where_the_home_stands() -> None:
+    refused = place(at((61.271937, -97.745219), "TX"), MARKETS)
+    assert isinstance(refused, Rejected)
+    assert refused.detail == "61.3, -97.7 TX lies in no market"
