@@ -12,7 +12,7 @@ from typing import Any
 
 from ray import serve
 from ray.serve import Application
-from ray.serve.config import HTTPOptions
+from ray.serve.config import ProxyLocation
 
 from actors.launch import connect
 from engine.settings import Settings
@@ -97,9 +97,10 @@ def run(settings: Settings) -> None:
     running installation must not. Raises RuntimeError when they do not come up.
     """
     connect(settings)
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     # No proxy of Serve's own: the door has no route, and two installations on one
     # machine must not fight for Serve's port.
-    serve.start(http_options=HTTPOptions(location="NoServer"))
+    serve.start(proxy_location=ProxyLocation.Disabled)
     serve.run(door_app(settings), name=APP_NAME, route_prefix=None)
 
 

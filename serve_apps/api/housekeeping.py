@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from actors.client import BookBusy, BookUnavailable
-from engine.adapters.postgres import checkouts, idempotency
+from engine.adapters.postgres import checkouts, idempotency, sessions
 from serve_apps.api import checkout
 from serve_apps.api.deps import Deps
 from serve_apps.api.problems import describe
@@ -45,6 +45,7 @@ async def keep_house(deps: Deps) -> None:
                 log.info("finished %d checkouts that were left behind", finished)
             await idempotency.prune(deps.pool)
             await checkouts.prune(deps.pool)
+            await sessions.prune(deps.pool)
         except Exception as error:
             log.error("housekeeping failed\n%s", describe(error))
         await asyncio.sleep(EVERY_SECONDS)

@@ -91,3 +91,12 @@ async def revoke_all(connection: asyncpg.Connection, user_id: str, *, because: s
         because,
     )
     await announce(connection, user_id)
+
+
+async def prune(pool: asyncpg.Pool) -> int:
+    """Delete families a week past their end, a bounded number a time; how many went."""
+    deleted = await pool.fetch(
+        "DELETE FROM sessions WHERE family_id IN (SELECT family_id FROM sessions"
+        " WHERE expires_at < now() - interval '7 days' LIMIT 5000) RETURNING 1"
+    )
+    return len(deleted)
