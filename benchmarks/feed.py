@@ -6,7 +6,9 @@ Each side is one server process, alone while it is measured; the sides take turn
 writer commits events to the journal and publishes them on Redis as the book does; both
 servers read the same stream. Shown are deliveries (one frame with one event, to one
 socket) per CPU second of the server, the time from commit to client, and memory per
-socket. `bursts` commits ten events at a time, which the feed sends in one frame.
+socket. `single` events come far apart, so that each is a frame to everybody; `steady` ones
+come faster than a thousand sockets want frames; `bursts` are ten events in one commit,
+as a loaded book makes them.
 """
 
 from __future__ import annotations
@@ -53,6 +55,12 @@ class Load(NamedTuple):
     events: int
 
 
+LOADS = {
+    load.name: load
+    for load in (Load("single", 10, 1), Load("steady", 50, 1), Load("bursts", 2, 10))
+}
+
+
 class Measured(NamedTuple):
     """One run of one side. Times in seconds, `kib` per socket."""
 
@@ -75,11 +83,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--sockets", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--rate", type=float, default=10.0, help="single events a second")
+    parser.add_argument("--loads", default="single,steady,bursts")
     options = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    loads = [Load("single", options.rate, 1), Load("bursts", options.rate / 10, 10)]
+    loads = [LOADS[name] for name in options.loads.split(",")]
     with environment() as base:
         for offered in loads:
             print(
@@ -232,15 +240,23 @@ def _event(seq: int, at: int) -> str:
     return json.dumps(event, separators=(",", ":"))
 
 
+def _spawn(
+    module: str, *arguments: str, environ: dict[str, str] | None = None
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        env=environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
 async def measure(
     side: str, base: dict[str, str], offered: Load, sockets: int, seconds: float
 ) -> Measured:
     port = free_port()
-    environ = {**os.environ, **base}
-    module = [sys.executable, "-m"]
-    server = subprocess.Popen(
-        [*module, "benchmarks.feed_servers", side, str(port)], env=environ, cwd=os.getcwd()
-    )
+    server = _spawn("benchmarks.feed_servers", side, str(port), environ={**os.environ, **base})
     connection = await asyncpg.connect(base["AIQLEADS_DATABASE_URL"])
     redis = Redis.from_url(base["AIQLEADS_REDIS_URL"])
     clients: subprocess.Popen[str] | None = None
@@ -250,12 +266,7 @@ async def measure(
         seq = await connection.fetchval("SELECT feed_seq FROM markets WHERE market = $1", MARKET)
         token = AccessTokens(base["AIQLEADS_JWT_SECRET"], 86400).issue("reader", "bench")
         before = process.memory_info().rss
-        clients = subprocess.Popen(
-            [*module, "benchmarks.feed_clients", str(port), token, str(sockets), str(seq)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        clients = _spawn("benchmarks.feed_clients", str(port), token, str(sockets), str(seq))
         assert clients.stdin is not None
         assert clients.stdout is not None
         if await asyncio.to_thread(clients.stdout.readline) != "ready\n":
@@ -265,16 +276,17 @@ async def measure(
         await writer.write(offered, WARM_UP_SECONDS)
         first, cpu, began = writer.seq + 1, process.cpu_times(), time.monotonic()
         await writer.write(offered, seconds)
-        await _until_quiet(process)
-        spent, took = process.cpu_times(), time.monotonic() - began
-        clients.stdin.write("\n")
+        clients.stdin.write(f"{writer.seq}\n")
         clients.stdin.flush()
+        # A server that fell behind gets the time to send what it owes; that counts.
+        await asyncio.to_thread(clients.stdout.readline)
+        spent, took = process.cpu_times(), time.monotonic() - began
         arrived = json.loads(await asyncio.to_thread(clients.stdout.readline))
     finally:
         for child in (clients, server):
             if child is not None:
                 child.kill()
-                child.wait()
+                child.communicate()
         await redis.aclose()
         await connection.close()
     server_cpu = spent.user + spent.system - cpu.user - cpu.system
@@ -305,7 +317,7 @@ def _measured(
     )
 
 
-async def _until_answering(port: int, server: subprocess.Popen[bytes]) -> None:
+async def _until_answering(port: int, server: subprocess.Popen[str]) -> None:
     for _ in range(600):
         if server.poll() is not None:
             raise SystemExit("the server ended while it started")
@@ -319,16 +331,6 @@ async def _until_answering(port: int, server: subprocess.Popen[bytes]) -> None:
         await asyncio.sleep(1.0)
         return
     raise SystemExit("the server did not answer within 30 s")
-
-
-async def _until_quiet(process: psutil.Process) -> None:
-    """A server that fell behind gets the time to send what it owes; that counts."""
-    await asyncio.sleep(0.5)
-    while True:
-        before = sum(process.cpu_times()[:2])
-        await asyncio.sleep(0.5)
-        if sum(process.cpu_times()[:2]) - before < 0.1:
-            return
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
     python -m benchmarks.feed_clients PORT TOKEN SOCKETS SINCE
 
 Frames are found by their headers and never parsed as JSON; of each, the last seq and the
-moment of arrival are noted. It says `ready` when every socket is subscribed, and on a
-line from its standard input a JSON object with what came since.
+moment of arrival are noted. It says `ready` when every socket is subscribed, takes a
+seq from its standard input, says `all` when every socket has that one, and then what
+came, as a JSON object.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import uvloop
 from benchmarks.feed_servers import MARKET
 
 OPENING_AT_ONCE = 50
+PATIENCE_SECONDS = 120.0
 
 
 class Arrivals:
@@ -134,7 +136,12 @@ async def read(port: int, token: str, sockets: int, since: int) -> None:
         await asyncio.wait_for(asyncio.gather(*(reader.subscribed for reader in opened)), 30)
     print("ready", flush=True)
     before = resource.getrusage(resource.RUSAGE_SELF)
-    await asyncio.to_thread(sys.stdin.readline)
+    last = int(await asyncio.to_thread(sys.stdin.readline))
+    for _ in range(round(PATIENCE_SECONDS / 0.05)):
+        if arrivals.seqs.count(last) == sockets:
+            break
+        await asyncio.sleep(0.05)
+    print("all", flush=True)
     after = resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     result = {

@@ -82,6 +82,7 @@ def stand(leads: int, *, with_baseline: bool = True) -> Iterator[Stand]:
         _run([*cli, "down"], environment)
         _run([*cli, "up", "--no-ingest"], environment)
         settings = resolve_settings(Settings())
+        marketplace = marketplace._replace(database_url=settings.database_url)
         baseline = _baseline(settings, leads, home, stop) if with_baseline else None
         yield Stand(settings, marketplace, baseline)
     finally:
