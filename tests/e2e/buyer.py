@@ -1,0 +1,137 @@
+"""People who use the market over HTTP: each signed in, each with requests of their own."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from typing import Any
+
+import httpx
+
+from tests.e2e.own_installation import OwnInstallation
+
+PASSWORD = "correct horse battery"
+_numbers = itertools.count(1)
+
+
+class Buyer:
+    """Somebody signed in. Requests return the answer as it is."""
+
+    def __init__(
+        self, http: httpx.AsyncClient, user_id: str, email: str, tokens: dict[str, Any]
+    ) -> None:
+        self._http = http
+        self.user_id = user_id
+        self.email = email
+        self.access_token: str = tokens["access_token"]
+        self.refresh_token: str = tokens["refresh_token"]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.access_token}"}
+
+    async def ask(
+        self, method: str, path: str, *, key: str | None = None, **request: Any
+    ) -> httpx.Response:
+        headers = self.headers if key is None else {**self.headers, "Idempotency-Key": key}
+        return await self._http.request(method, path, headers=headers, **request)
+
+    async def get(self, path: str, **params: Any) -> httpx.Response:
+        return await self.ask("GET", path, params=params)
+
+    async def read(self, path: str, **params: Any) -> Any:
+        """The JSON of a GET that must succeed."""
+        answer = await self.get(path, **params)
+        assert answer.status_code == 200, (path, answer.status_code, answer.text)
+        return answer.json()
+
+    async def hold(self, lead_id: str, term: str = "15m") -> httpx.Response:
+        return await self.ask("POST", "/v1/cart/items", json={"lead_id": lead_id, "hold": term})
+
+    async def buy(self, lead_id: str, *, key: str | None = None) -> httpx.Response:
+        return await self.ask("POST", f"/v1/leads/{lead_id}/buy", key=key or new_key(), json={})
+
+    async def checkout(self, *, key: str | None = None, **body: Any) -> httpx.Response:
+        return await self.ask("POST", "/v1/checkout", key=key or new_key(), json=body)
+
+    async def balance(self) -> int:
+        balance: int = (await self.read("/v1/wallet"))["balance"]
+        return balance
+
+    async def everything(self, path: str, **params: Any) -> list[dict[str, Any]]:
+        """All items of a list, page by page."""
+        items: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = await self.read(path, limit=200, **params, **cursor)
+            items += page["items"]
+            if page["next_cursor"] is None:
+                return items
+            cursor = {"cursor": page["next_cursor"]}
+
+
+class People:
+    """Makes buyers of one installation, and gives them credits and plans."""
+
+    def __init__(self, installation: OwnInstallation, http: httpx.AsyncClient) -> None:
+        self.installation = installation
+        self.http = http
+        self._admin: Buyer | None = None
+
+    async def register(self, name: str = "Ada Buyer", **more: Any) -> tuple[str, str]:
+        """(user id, e-mail) of a new account."""
+        email = f"buyer{next(_numbers)}.{secrets.token_hex(4)}@e2e.example"
+        form = {"email": email, "password": PASSWORD, "full_name": name, **more}
+        answer = await self.http.post("/v1/auth/register", json=form)
+        assert answer.status_code == 201, answer.text
+        return answer.json()["user_id"], email
+
+    async def sign_in(self, user_id: str, email: str, password: str = PASSWORD) -> Buyer:
+        answer = await self.http.post("/v1/auth/login", json={"email": email, "password": password})
+        assert answer.status_code == 200, answer.text
+        return Buyer(self.http, user_id, email, answer.json())
+
+    async def buyer(self, *, credits: int = 0, plan: str | None = None) -> Buyer:
+        """A new buyer, signed in, with so many credits more than everyone gets."""
+        buyer = await self.sign_in(*await self.register())
+        if credits:
+            await self.grant(buyer, credits)
+        if plan is not None:
+            await self.change(buyer, plan=plan)
+        return buyer
+
+    async def admin(self) -> Buyer:
+        if self._admin is None:
+            place = self.installation
+            self._admin = await self.sign_in("", place.admin_email, place.admin_password)
+        return self._admin
+
+    async def grant(self, buyer: Buyer, credits: int) -> None:
+        admin = await self.admin()
+        path = f"/v1/admin/wallets/{buyer.user_id}/grants"
+        answer = await admin.ask(
+            "POST", path, key=new_key(), json={"credits": credits, "reason": "e2e"}
+        )
+        assert answer.status_code == 201, answer.text
+
+    async def change(self, buyer: Buyer, **patch: Any) -> None:
+        admin = await self.admin()
+        answer = await admin.ask("PATCH", f"/v1/admin/users/{buyer.user_id}", json=patch)
+        assert answer.status_code == 200, answer.text
+
+
+def new_key() -> str:
+    return secrets.token_urlsafe(12)
+
+
+def assert_problem(answer: httpx.Response, status: int, slug: str) -> dict[str, Any]:
+    """The problem document, which must be of this status and type and whole."""
+    assert answer.status_code == status, (answer.status_code, answer.text)
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    problem: dict[str, Any] = answer.json()
+    assert problem["type"] == slug, problem
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["request_id"]
+    return problem
