@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.filterwarnings("default"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
     # Sockets live below it, and their paths have at most 107 bytes.
     directory = tempfile.mkdtemp(prefix="aiq-ray-")
@@ -73,7 +73,13 @@ def ray_cluster() -> Iterator[None]:
     try:
         yield
     finally:
+        # Ray forgets its processes without having waited for them; the complaint of each would
+        # come at the end of the session, as an error.
+        node = ray._private.worker._global_node
+        started = [each.process for kind in node.all_processes.values() for each in kind]
         ray.shutdown()
+        for process in started:
+            process.wait(timeout=30)
         shutil.rmtree(directory, ignore_errors=True)
 
 
