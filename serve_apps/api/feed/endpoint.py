@@ -11,7 +11,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from serve_apps.api.feed.close_codes import FAILED
 from serve_apps.api.feed.hub import FeedHub
 from serve_apps.api.feed.principal import Authenticator, Principal
 from serve_apps.api.feed.session import FeedSocket
@@ -116,14 +115,18 @@ class FeedEndpoint:
     async def _serve(
         self, scope: dict[str, Any], receive: Receive, send: Send, principal: Principal
     ) -> None:
-        shared = scope.get("extensions", {}).get(EXTENSION)
-        if shared is not None:
-            await self._converse(FeedSocket(self._hub, shared, principal), receive)
+        connection = scope.get("extensions", {}).get(EXTENSION)
+        if connection is not None:
+            socket = FeedSocket(self._hub, connection, principal)
+            connection.watcher = socket
+            self._hub.admit(socket)
+            connection.adopt(socket)
             return
         writer = AsgiWriter(send)
-        listening = asyncio.ensure_future(
-            self._converse(FeedSocket(self._hub, writer, principal), receive)
-        )
+        socket = FeedSocket(self._hub, writer, principal)
+        writer.watcher = socket
+        self._hub.admit(socket)
+        listening = asyncio.ensure_future(_listen(socket, receive))
         sending = asyncio.ensure_future(writer.run())
         try:
             await asyncio.wait((listening, sending), return_when=asyncio.FIRST_COMPLETED)
@@ -133,33 +136,25 @@ class FeedEndpoint:
             for task in (listening, sending):
                 task.cancel()
             outcomes = await asyncio.gather(listening, sending, return_exceptions=True)
+            socket.on_lost(1006)
         for outcome in outcomes:
             if isinstance(outcome, Exception):
                 # Servers say in ways of their own that the client is gone.
                 log.debug("feed: a connection ended: %r", outcome)
 
-    async def _converse(self, socket: FeedSocket, receive: Receive) -> None:
-        """Take the client's messages until the connection is over."""
-        socket.writer.watcher = socket
-        self._hub.admit(socket)
-        try:
-            while True:
-                message = await receive()
-                if message["type"] == "websocket.disconnect":
-                    if not socket.closed:
-                        socket.closed = True
-                        self._hub.metrics.closed.labels(_known(message.get("code"))).inc()
-                    return
-                text = message.get("text")
-                if text is not None:
-                    socket.on_text(text)
-                else:
-                    socket.on_binary()
-        except Exception:
-            log.exception("feed: a socket failed")
-            socket.close(FAILED, "something went wrong here")
-        finally:
-            self._hub.drop(socket)
+
+async def _listen(socket: FeedSocket, receive: Receive) -> None:
+    """Hand on the client's messages until the connection is over."""
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            socket.on_lost(message.get("code") or 1005)
+            return
+        text = message.get("text")
+        if text is not None:
+            socket.on_text(text)
+        else:
+            socket.on_binary()
 
 
 def _header(scope: dict[str, Any], name: bytes) -> bytes | None:
@@ -177,8 +172,3 @@ def _same_host(origin: str, host: str) -> bool:
     if parts.scheme not in ("http", "https") or not host:
         return False
     return parts.netloc == host
-
-
-def _known(code: int | None) -> str:
-    """A close code as a label; a client can't make labels up."""
-    return str(code) if code in (1000, 1001, 1005, 1006, 1007, 1009, 1011, 1012) else "other"

@@ -1,13 +1,17 @@
 """One frame to many sockets: in slices, so that nothing else on the loop waits for all.
 
-While slices are being written new frames pile up, and each later slice gets the pile in
-one write: the busier it is, the fewer writes a frame costs.
+A round writes to every slice and costs about 6 µs a socket, nearly all of it the kernel's.
+After it the channel rests for a multiple of the time it took: what comes meanwhile piles
+up and goes out in the next round as one write per socket. So the feed takes a bounded
+share of the loop whatever the market does, an event that comes alone waits for nothing,
+and the busier it is, the fewer writes an event costs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +24,13 @@ log = logging.getLogger(__name__)
 
 # Sockets written to before the loop may do something else: about 2 ms.
 SLICE = 256
+
+# A round that took 7 ms is followed by 28 ms of rest: a fifth of the loop's time. With
+# 1,000 sockets and 50 events a second that halves the CPU an event costs.
+REST_FACTOR = 4.0
+REST_SECONDS_MAX = 0.1
+# Shorter rests are not worth a timer, whose grain is a millisecond.
+REST_SECONDS_MIN = 0.001
 
 
 class Numbered(NamedTuple):
@@ -54,6 +65,8 @@ class FanOut:
         self._sent = sent
         self._turn: asyncio.Handle | None = None
         self._next = 0
+        self._began = 0.0
+        self._rest_until = 0.0
 
     def __len__(self) -> int:
         return len(self._place)
@@ -96,11 +109,22 @@ class FanOut:
             if place.members or place.joining:
                 place.pending.append(Numbered(number, frame))
         if self._turn is None:
-            self._turn = asyncio.get_running_loop().call_soon(self._write_slice)
+            self._begin()
+
+    def _begin(self) -> None:
+        loop = asyncio.get_running_loop()
+        rest = self._rest_until - time.monotonic()
+        if rest < REST_SECONDS_MIN:
+            self._turn = loop.call_soon(self._write_first)
+        else:
+            self._turn = loop.call_later(rest, self._write_first)
+
+    def _write_first(self) -> None:
+        self._began = time.monotonic()
+        self._write_slice()
 
     def _write_slice(self) -> None:
         """Write one slice's pile, then let the loop go round before the next."""
-        self._turn = None
         slices = self._slices
         for _ in range(len(slices)):
             place = slices[self._next % len(slices)]
@@ -108,10 +132,19 @@ class FanOut:
             if place.pending:
                 self._write(place)
                 break
-        if any(place.pending for place in slices):
-            self._turn = asyncio.get_running_loop().call_soon(self._write_slice)
-        else:
-            self._slices = [place for place in slices if len(place)]
+        unwritten = any(place.pending for place in slices)
+        # The loop hands the writes to the kernel before it calls us again.
+        self._turn = asyncio.get_running_loop().call_soon(
+            self._write_slice if unwritten else self._end
+        )
+
+    def _end(self) -> None:
+        now = time.monotonic()
+        self._rest_until = now + min(REST_FACTOR * (now - self._began), REST_SECONDS_MAX)
+        self._turn = None
+        self._slices = [place for place in self._slices if len(place)]
+        if any(place.pending for place in self._slices):
+            self._begin()
 
     def _write(self, place: _Slice) -> None:
         pending, place.pending = place.pending, []

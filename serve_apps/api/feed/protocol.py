@@ -6,18 +6,20 @@ prebuilt frame to many connections without a coroutine for each.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from asyncio.transports import BaseTransport, Transport
 from typing import Any, cast
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame as WebSocketFrame
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from serve_apps.api.feed.frame import Frame
-from serve_apps.api.feed.writer import CLOSE_SECONDS, EXTENSION, LOW_WATER, Watcher
+from serve_apps.api.feed.writer import CLOSE_SECONDS, EXTENSION, LOW_WATER, Listener, Watcher
 from serve_apps.api.feed.writer import HIGH_WATER as HIGH_WATER_BYTES
 
 # What a client may send at once. Past it, close code 1009.
@@ -45,8 +47,54 @@ def uvicorn_options() -> dict[str, Any]:
     }
 
 
+class Gate:
+    """An asyncio.Event of 100 bytes instead of 900: there is one for each connection."""
+
+    __slots__ = ("_open", "_waiting")
+
+    def __init__(self) -> None:
+        self._open = True
+        self._waiting: list[asyncio.Future[None]] | None = None
+
+    def is_set(self) -> bool:
+        return self._open
+
+    def set(self) -> None:
+        self._open = True
+        waiting, self._waiting = self._waiting, None
+        for future in waiting or ():
+            if not future.done():
+                future.set_result(None)
+
+    def clear(self) -> None:
+        self._open = False
+
+    async def wait(self) -> None:
+        while not self._open:
+            future = asyncio.get_running_loop().create_future()
+            if self._waiting is None:
+                self._waiting = []
+            self._waiting.append(future)
+            await future
+
+
+class _Nobody:
+    """The queue of an adopted connection: nobody receives from it any more."""
+
+    def put_nowait(self, message: object) -> None:
+        pass
+
+
+_NOBODY = _Nobody()
+
+
 class FeedProtocol(WebSocketsSansIOProtocol):
-    """One connection. It is the FrameWriter in `scope["extensions"][EXTENSION]`."""
+    """One connection. It is the FrameWriter in `scope["extensions"][EXTENSION]`.
+
+    Once accepted it may be adopted: its messages then go straight to a Listener and the
+    application returns. A connection that lives for hours costs no task, no queue and no
+    stack of coroutines, and what only its handshake needed is let go: 10 KiB each.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -55,8 +103,69 @@ class FeedProtocol(WebSocketsSansIOProtocol):
         # No extension is offered: compression costs 40 KiB a connection, and a frame
         # could not be shared.
         self.conn = ServerProtocol(max_size=MESSAGE_BYTES_MAX, logger=self.logger)
+        self.writable = Gate()  # type: ignore[assignment]
         self.watcher: Watcher | None = None
         self.paused = False
+        self._listener: Listener | None = None
+        self._adopted = False
+
+    def adopt(self, listener: Listener) -> None:
+        """From now on `listener` hears the client. Call once, after accepting."""
+        self._listener = listener
+        self._adopted = True
+        waiting, self.queue = self.queue, _NOBODY  # type: ignore[assignment]
+        del self.request, self.response, self.scope
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        while not waiting.empty():
+            # What came with the handshake.
+            message = waiting.get_nowait()
+            if message["type"] == "websocket.disconnect":
+                self._lose(message.get("code", 1005))
+            elif (text := message.get("text")) is not None:
+                listener.on_text(str(text))
+            elif message["type"] == "websocket.receive":
+                listener.on_binary()
+
+    def send_receive_event_to_app(self) -> None:
+        listener = self._listener
+        if listener is None:
+            super().send_receive_event_to_app()
+            return
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        self.frames = []
+        if self.close_sent:
+            return
+        if self.curr_msg_data_type != "text":
+            listener.on_binary()
+            return
+        try:
+            text = bytes(data).decode()
+        except UnicodeDecodeError:
+            self.close(1007, "messages are UTF-8")
+            return
+        listener.on_text(text)
+
+    def _lose(self, code: int) -> None:
+        listener, self._listener, self.watcher = self._listener, None, None
+        if listener is not None:
+            listener.on_lost(code)
+
+    async def run_asgi(self) -> None:
+        """As uvicorn's, but an adopted connection outlives the application's call."""
+        try:
+            await self.app(self.scope, self.receive, self.send)  # type: ignore[arg-type]
+        except ClientDisconnected:
+            pass
+        except Exception:
+            self.logger.exception("a socket's application failed")
+            self.send_500_response()
+        finally:
+            if not self._adopted:
+                self.send_500_response()
+                if self.close_timer is None:
+                    self.transport.close()
 
     # --- FrameWriter -------------------------------------------------------------
 
@@ -97,7 +206,8 @@ class FeedProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self.watcher = None
+        received = self.conn.close_rcvd
+        self._lose(1006 if received is None else received.code)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

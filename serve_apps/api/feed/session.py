@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from serve_apps.api.feed.catch_up import catch_up
-from serve_apps.api.feed.close_codes import BAD_BEHAVIOUR, TOO_SLOW
+from serve_apps.api.feed.close_codes import BAD_BEHAVIOUR, FAILED, TOO_SLOW, known_code
 from serve_apps.api.feed.frame import Frame, message, problem_frame
 from serve_apps.api.feed.market_feed import MarketFeed
 from serve_apps.api.feed.price_feed import PriceFeed
@@ -19,6 +20,8 @@ from serve_apps.api.feed.writer import FrameWriter
 
 if TYPE_CHECKING:
     from serve_apps.api.feed.hub import FeedHub
+
+log = logging.getLogger(__name__)
 
 _CHANNEL_MAX = 80
 _PONG = message({"type": "pong"})
@@ -46,7 +49,7 @@ class Subscription:
 
 
 class FeedSocket:
-    """A client. It is the Watcher of its writer."""
+    """A client. It is the Listener of its connection."""
 
     __slots__ = (
         "__weakref__",
@@ -110,8 +113,21 @@ class FeedSocket:
 
     # --- from the client ---------------------------------------------------------
 
-    def on_text(self, text: str | bytes) -> None:
+    def on_text(self, text: str) -> None:
         """One message. Whatever it is, the answer is a message or a close code."""
+        try:
+            self._hear(text)
+        except Exception:
+            log.exception("feed: a message could not be handled")
+            self.close(FAILED, "something went wrong here")
+
+    def on_lost(self, code: int) -> None:
+        if not self.closed:
+            self.closed = True
+            self._hub.metrics.closed.labels(known_code(code)).inc()
+        self._hub.drop(self)
+
+    def _hear(self, text: str) -> None:
         if not self._may_speak():
             self._refuse("rate-limited", "too many messages")
             self.close(BAD_BEHAVIOUR, "too many messages")

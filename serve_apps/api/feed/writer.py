@@ -30,6 +30,17 @@ class Watcher(Protocol):
     def on_drained(self) -> None: ...
 
 
+class Listener(Watcher, Protocol):
+    """Who is told, besides, what the client says."""
+
+    def on_text(self, text: str) -> None: ...
+
+    def on_binary(self) -> None: ...
+
+    def on_lost(self, code: int) -> None:
+        """The connection is over; `code` is the client's, or one for how it ended."""
+
+
 class FrameWriter(Protocol):
     """Writes prebuilt frames; nothing here waits but `drain`."""
 
