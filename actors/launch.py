@@ -146,7 +146,10 @@ def ray_transport() -> Transport:
         try:
             handle = handles.get(market)
             if handle is None:
-                handle = handles[market] = ray.get_actor(f"book:{market}", namespace=NAMESPACE)
+                # Asks the cluster's head and waits for it: not in the event loop.
+                handle = handles[market] = await asyncio.to_thread(
+                    ray.get_actor, f"book:{market}", NAMESPACE
+                )
             reply: bytes = await handle.submit.remote(payload)
             return reply
         except (ActorUnavailableError, ActorDiedError, ValueError) as error:

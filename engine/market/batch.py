@@ -103,6 +103,11 @@ def decide_batch(
     return batch.outcome
 
 
+def _open(answer: Answer) -> bool:
+    """Whether a repeat may be decided anew: a lead may be listed later, bad input mended."""
+    return type(answer) is c.Refused and answer.code in ("not-found", "validation")
+
+
 class _Batch:
     def __init__(
         self, book: Book, accounts: Mapping[str, Account], now: int, outcome: Outcome
@@ -135,7 +140,7 @@ class _Batch:
         outcome.replies.append(answer)
         # A refusal without a key changed nothing and was promised to nobody: a repeat
         # after a crash may be decided anew.
-        if changed or request.request_hash is not None:
+        if changed or (request.request_hash is not None and not _open(answer)):
             outcome.answers[request.command_id] = StoredAnswer(request.request_hash, answer)
 
     def record(self, event: e.Event) -> None:
