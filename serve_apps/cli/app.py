@@ -146,13 +146,15 @@ def down() -> None:
 @app.command()
 def status(as_json: Json = False) -> None:
     """What runs and whether it is well. Exit code 0 only if every part is."""
-    from serve_apps.cli.health import examine
+    from serve_apps.cli.health import examine, examine_actors
 
     configured = _settings()
     steps = Steps()
     with _reported(steps):
         installation = Installation.find(configured.data_dir)
-        parts = asyncio.run(examine(configured, resolve_settings(configured), installation))
+        settings = resolve_settings(configured)
+        parts = asyncio.run(examine(configured, settings, installation))
+        parts += examine_actors(configured, settings, installation, parts)
     healthy = all(part.healthy for part in parts)
     if as_json:
         _answer({"healthy": healthy, "parts": [part._asdict() for part in parts]})

@@ -52,7 +52,9 @@ def examine(configured: Settings) -> list[Finding]:
         found.append(Finding("installation", True, "none yet; `aiqleads up` makes it"))
         return found
     settings = fill_in(configured, installation)
-    for part in asyncio.run(health.examine(configured, settings, installation)):
+    parts = asyncio.run(health.examine(configured, settings, installation))
+    parts += health.examine_actors(configured, settings, installation, parts)
+    for part in parts:
         remedy = "" if part.healthy else f"`aiqleads up` starts it; log: {part.log or 'none'}"
         found.append(Finding(f"running: {part.part}", part.healthy, part.detail, remedy))
     if settings.database_url:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
 
 import asyncpg
 import httpx
@@ -13,6 +13,7 @@ import redis.asyncio as redis
 from redis.exceptions import RedisError
 
 from engine.adapters.local.daemon import leftovers
+from engine.adapters.local.effective_settings import join_ray_environment
 from engine.adapters.local.installation import Installation
 from engine.adapters.local.process import is_running
 from engine.settings import Settings
@@ -162,3 +163,36 @@ async def examine(
 
 async def _known(health: Health) -> Health:
     return health
+
+
+def examine_actors(
+    configured: Settings,
+    settings: Settings,
+    installation: Installation | None,
+    parts: Sequence[Health],
+) -> list[Health]:
+    """Each market's book and desk, by their own word; none if Ray, in `parts`, is not well.
+
+    The API answers reads while a book is away, so its health says nothing of theirs.
+    """
+    ray = next(part for part in parts if part.part == "ray")
+    if not ray.healthy:
+        return []
+    if installation is not None and not configured.ray_address:
+        join_ray_environment(installation)
+    from actors.launch import statuses
+
+    try:
+        said = statuses(settings)
+    except (ConnectionError, RuntimeError) as error:
+        return [Health("actors", False, str(error) or type(error).__name__, log=ray.log)]
+    return [_actor(name, words, ray.log) for name, words in said.items()]
+
+
+def _actor(name: str, said: dict[str, Any] | None, log: str) -> Health:
+    if said is None:
+        return Health(name, False, "does not answer", log=log)
+    if not said["serving"]:
+        return Health(name, False, "is loading its market", pid=said.get("pid"), log=log)
+    detail = f"{said['leads']} leads, feed at {said['feed_seq']}" if "leads" in said else "serving"
+    return Health(name, True, detail, pid=said.get("pid"), log=log)
