@@ -22,7 +22,8 @@ import msgspec
 from actors.client import AWAY, BUSY
 from actors.feed_publisher import Committed, FeedPublisher, ticks_json
 from actors.suspects import Suspects
-from engine.adapters.postgres.book_store import BookStore, Fenced, JournalRow
+from engine.adapters.postgres.book_store import BookStore, Fenced
+from engine.adapters.postgres.trade_statement import JournalRow
 from engine.market import commands as c
 from engine.market.answers import Bought, Contact, Reply, Request, Undecided
 from engine.market.batch import BUYER_COMMANDS, WHOLE, Outcome, decide_batch

@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 import asyncpg
 import msgspec
 
+from engine.adapters.postgres.listing_rows import INSERT_LEADS, UPDATE_LEADS, listing_columns
 from engine.adapters.postgres.teaser import TEASER_COLUMNS, TEASER_TABLES, teaser
+from engine.adapters.postgres.trade_statement import JournalRow, trade_statement, trading_columns
 from engine.market import events as e
 from engine.market.account import Account
-from engine.market.answers import Answer, Bought, Contact
+from engine.market.answers import Answer, Contact
 from engine.market.batch import Outcome, StoredAnswer
 from engine.market.book import Book
 from engine.market.instant import to_datetime
@@ -43,22 +45,6 @@ _encode_answer = msgspec.msgpack.Encoder().encode
 _decode_answer = msgspec.msgpack.Decoder(Answer).decode
 _decode_event = msgspec.json.Decoder(e.Event).decode
 
-# Columns of `leads` that come from the Listing, in its order.
-LISTING_COLUMNS = Listing.__struct_fields__
-_LISTING_TYPES = {
-    "quality": "float8",
-    "fraud_flag": "bool",
-    "is_sample": "bool",
-    "list_price": "int8",
-    "bedrooms_total": "int4",
-    "bathrooms_total_integer": "int4",
-    "living_area": "int4",
-    "lot_size_square_feet": "int8",
-    "year_built": "int4",
-    "latitude": "float8",
-    "longitude": "float8",
-}
-
 
 class Fenced(Exception):
     """Another book owns the market: this one must stop and never write again."""
@@ -71,13 +57,6 @@ class Takeover(NamedTuple):
     position: int
     feed_seq: int
     at: int
-
-
-class JournalRow(NamedTuple):
-    position: int
-    feed_seq: int | None
-    event: e.Event
-    public: str | None
 
 
 class Tick(NamedTuple):
@@ -234,7 +213,7 @@ class BookStore:
         """New leads, with their rows for trading, and what is newly said of known ones."""
         if listed:
             await self.connection.execute(
-                _INSERT_LEADS, self.market, to_datetime(at), *_columns(listed)
+                INSERT_LEADS, self.market, to_datetime(at), *listing_columns(listed)
             )
             await self.connection.execute(
                 "INSERT INTO lead_trading"
@@ -243,10 +222,10 @@ class BookStore:
                 " FROM unnest($2::text[], $3::text[], $4::int8[], $5::int4[], $6::int4[],"
                 " $7::int4[]) u(lead_id, lead_state, price, max_buyers, sold, held)",
                 self.market,
-                *_trading_columns({lead_id: leads[lead_id] for lead_id in listed}),
+                *trading_columns({lead_id: leads[lead_id] for lead_id in listed}),
             )
         if updated:
-            await self.connection.execute(_UPDATE_LEADS, to_datetime(at), *_columns(updated))
+            await self.connection.execute(UPDATE_LEADS, to_datetime(at), *listing_columns(updated))
 
     async def write_merges(self, merged_into: Mapping[str, str]) -> None:
         await self.connection.execute(
@@ -318,60 +297,11 @@ class BookStore:
         epoch: int,
         at: int,
     ) -> dict[str, Contact]:
-        """Everything a batch of trades came to, as one statement: a round trip costs as much
-        as the rows of several buyers. Returns the contacts of the leads bought.
-        """
-        write = SetBasedWrite()
-        known = {id_: lead for id_, lead in outcome.leads.items() if id_ not in outcome.listed}
-        if known:
-            write.add(
-                "traded",
-                "UPDATE lead_trading t"
-                " SET lead_state = u.lead_state, price = u.price, sold = u.sold, held = u.held"
-                " FROM unnest({}::text[], {}::text[], {}::int8[], {}::int4[], {}::int4[],"
-                " {}::int4[]) u(lead_id, lead_state, price, max_buyers, sold, held)"
-                " WHERE t.lead_id = u.lead_id",
-                *_trading_columns(known),
-            )
-        if outcome.seats:
-            self._seats(write, outcome.seats, leads)
-        if outcome.holders:
-            self._hold_counts(write, outcome.holders, holds_of)
-        if outcome.sales:
-            self._sales(write, outcome.sales, at)
-        if rows:
-            self._journal(write, rows, at)
-            write.add(
-                "advanced",
-                "UPDATE markets SET position = {}, feed_seq = {}, journal_at = {}"
-                " WHERE market = {} AND epoch = {}",
-                outcome.position,
-                outcome.feed_seq,
-                at,
-                self.market,
-                epoch,
-            )
-        if outcome.answers:
-            write.add(
-                "answered",
-                "INSERT INTO commands (command_id, market, request_hash, answer, decided_at)"
-                " SELECT u.command_id, {}, u.request_hash, u.answer, {}"
-                " FROM unnest({}::bytea[], {}::bytea[], {}::bytea[])"
-                " u(command_id, request_hash, answer)",
-                self.market,
-                at,
-                list(outcome.answers),
-                [stored.request_hash for stored in outcome.answers.values()],
-                [_encode_answer(stored.answer) for stored in outcome.answers.values()],
-            )
-        bought = [answer.lead_id for answer in outcome.replies if isinstance(answer, Bought)]
-        if not write.parts and not bought:
+        """Write everything a batch of trades came to; the contacts of the leads bought."""
+        statement = trade_statement(self.market, outcome, rows, leads, holds_of, epoch=epoch, at=at)
+        if statement is None:
             return {}
-        statement = write.statement(
-            "SELECT lead_id, name, phone, email, unparsed_address, latitude, longitude,"
-            " source_url, is_invented FROM contacts WHERE lead_id = ANY({})",
-            bought,
-        )
+        sql, values = statement
         return {
             row[0]: Contact(
                 name=row[1],
@@ -383,114 +313,8 @@ class BookStore:
                 source_url=row[7],
                 is_invented=row[8],
             )
-            for row in await self.connection.fetch(statement, *write.values)
+            for row in await self.connection.fetch(sql, *values)
         }
-
-    def _seats(
-        self, write: SetBasedWrite, pairs: Iterable[tuple[str, str]], leads: Mapping[str, Lead]
-    ) -> None:
-        taken = [
-            (lead_id, user_id, seat, leads[lead_id].max_buyers)
-            for lead_id, user_id in pairs
-            if (seat := (leads[lead_id].taken or {}).get(user_id)) is not None
-        ]
-        if not taken:
-            return
-        held = [seat if seat.order_id is None else None for _, _, seat, _ in taken]
-        write.add(
-            "seated",
-            "INSERT INTO seats AS s (lead_id, seat, market, user_id, max_buyers, price, hold,"
-            " first_held_at, held_at, held_until, forget_after, order_id)"
-            " SELECT u.lead_id, u.seat, {}, u.user_id, u.max_buyers, u.price, u.hold,"
-            " u.first_held_at, u.held_at, u.held_until, u.forget_after, u.order_id"
-            " FROM unnest({}::text[], {}::int2[], {}::text[], {}::int4[], {}::int8[], {}::text[],"
-            " {}::int8[], {}::int8[], {}::int8[], {}::int8[], {}::text[])"
-            " u(lead_id, seat, user_id, max_buyers, price, hold, first_held_at, held_at,"
-            " held_until, forget_after, order_id)"
-            " ON CONFLICT (lead_id, user_id) DO UPDATE SET seat = excluded.seat,"
-            " price = excluded.price, hold = excluded.hold,"
-            " first_held_at = excluded.first_held_at, held_at = excluded.held_at,"
-            " held_until = excluded.held_until, forget_after = excluded.forget_after,"
-            " order_id = excluded.order_id WHERE s.order_id IS NULL",
-            self.market,
-            [lead_id for lead_id, _, _, _ in taken],
-            [seat.number for _, _, seat, _ in taken],
-            [user_id for _, user_id, _, _ in taken],
-            [max_buyers for _, _, _, max_buyers in taken],
-            [seat.price for _, _, seat, _ in taken],
-            [seat and seat.hold for seat in held],
-            [seat and seat.first_held_at for seat in held],
-            [seat and seat.held_at for seat in held],
-            [seat and seat.held_until for seat in held],
-            [seat and seat.forget_after for seat in held],
-            [seat.order_id for _, _, seat, _ in taken],
-        )
-
-    def _hold_counts(
-        self, write: SetBasedWrite, holders: Iterable[str], holds_of: Mapping[str, int]
-    ) -> None:
-        users = list(holders)
-        write.add(
-            "counted",
-            "INSERT INTO hold_counts (user_id, market, live_holds)"
-            " SELECT u.user_id, {}, u.live_holds"
-            " FROM unnest({}::text[], {}::int4[]) u(user_id, live_holds)"
-            " ON CONFLICT (user_id, market) DO UPDATE SET live_holds = excluded.live_holds",
-            self.market,
-            users,
-            [holds_of.get(user_id, 0) for user_id in users],
-        )
-
-    def _sales(self, write: SetBasedWrite, sales: Sequence[e.LeadSold], at: int) -> None:
-        """Orders, their transfers to `house:sales`, and the wallets' new balances."""
-        write.add(
-            "sale",
-            "SELECT * FROM unnest({}::text[], {}::text[], {}::text[], {}::int2[], {}::int8[])"
-            " u(order_id, lead_id, user_id, seat, price)",
-            [sale.order_id for sale in sales],
-            [sale.lead_id for sale in sales],
-            [sale.user_id for sale in sales],
-            [sale.seat for sale in sales],
-            [sale.price for sale in sales],
-        )
-        write.add(
-            "ordered",
-            "INSERT INTO orders (order_id, market, lead_id, user_id, seat, price, bought_at)"
-            " SELECT order_id, {}, lead_id, user_id, seat, price, {} FROM sale",
-            self.market,
-            at,
-        )
-        # A discount of 100 % makes an order of nothing, which moves no credit.
-        write.add(
-            "moved",
-            "INSERT INTO transfers"
-            " (transfer_id, debit_account, credit_account, amount, reason, reference, created_at)"
-            " SELECT 'order:' || order_id, 'user:' || user_id, 'house:sales', price, 'purchase',"
-            " order_id, {} FROM sale WHERE price > 0",
-            to_datetime(at),
-        )
-        write.add(
-            "charged",
-            "UPDATE wallets w SET balance = w.balance - s.spent"
-            " FROM (SELECT user_id, sum(price) AS spent FROM sale GROUP BY user_id) s"
-            " WHERE w.user_id = s.user_id",
-        )
-
-    def _journal(self, write: SetBasedWrite, rows: Sequence[JournalRow], at: int) -> None:
-        write.add(
-            "journalled",
-            "INSERT INTO market_events (market, position, feed_seq, at, lead_id, event, public)"
-            " SELECT {}, u.position, u.feed_seq, {}, u.lead_id, u.event::jsonb, u.public::json"
-            " FROM unnest({}::int8[], {}::int8[], {}::text[], {}::text[], {}::text[])"
-            " u(position, feed_seq, lead_id, event, public)",
-            self.market,
-            at,
-            [row.position for row in rows],
-            [row.feed_seq for row in rows],
-            [row.event.lead_id for row in rows],
-            [_encode_event(row.event).decode() for row in rows],
-            [row.public for row in rows],
-        )
 
     # --- load ----------------------------------------------------------------------
 
@@ -596,74 +420,3 @@ class BookStore:
             batch,
         )
         return f"DELETE {batch}" in (answers, holds)
-
-
-class SetBasedWrite:
-    """Parts of one statement, each a `WITH name AS (...)`; `{}` stands for its next value."""
-
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-        self.values: list[Any] = []
-
-    def add(self, name: str, sql: str, *values: Any) -> None:
-        self.parts.append(f"{name} AS ({self._numbered(sql, values)})")
-
-    def statement(self, last: str, *values: Any) -> str:
-        final = self._numbered(last, values)
-        return f"WITH {', '.join(self.parts)} {final}" if self.parts else final
-
-    def _numbered(self, sql: str, values: Sequence[Any]) -> str:
-        first = len(self.values) + 1
-        self.values.extend(values)
-        return sql.format(*(f"${first + i}" for i in range(len(values))))
-
-
-def _columns(listings: Mapping[str, Listing]) -> list[list[Any]]:
-    """Parallel arrays: lead ids, then each listing column; `sources` joined, since arrays
-    of arrays must be rectangular."""
-    columns: list[list[Any]] = [list(listings)]
-    for name in LISTING_COLUMNS:
-        values = [getattr(listing, name) for listing in listings.values()]
-        columns.append([",".join(v) for v in values] if name == "sources" else values)
-    return columns
-
-
-def _trading_columns(leads: Mapping[str, Lead]) -> list[list[Any]]:
-    rows = leads.values()
-    return [
-        list(leads),
-        [lead.state for lead in rows],
-        [lead.price for lead in rows],
-        [lead.max_buyers for lead in rows],
-        [lead.sold for lead in rows],
-        [lead.held for lead in rows],
-    ]
-
-
-def _unnest(first: int) -> str:
-    arrays = [f"${first}::text[]"] + [
-        f"${first + 1 + i}::{_LISTING_TYPES.get(name, 'text')}[]"
-        for i, name in enumerate(LISTING_COLUMNS)
-    ]
-    return f"unnest({', '.join(arrays)}) u(lead_id, {', '.join(LISTING_COLUMNS)})"
-
-
-def _value(name: str) -> str:
-    return "string_to_array(u.sources, ',')" if name == "sources" else f"u.{name}"
-
-
-_INSERT_LEADS = (
-    f"INSERT INTO leads (lead_id, market, listed_at, updated_at, {', '.join(LISTING_COLUMNS)})"
-    f" SELECT u.lead_id, $1, $2, $2, {', '.join(map(_value, LISTING_COLUMNS))} FROM {_unnest(3)}"
-)
-
-# The rounded point is fixed at first listing: a moving one could be averaged into the exact one.
-_FIXED = ("latitude", "longitude")
-_UPDATE_LEADS = (
-    "UPDATE leads l SET updated_at = $1, "
-    + ", ".join(
-        f"{name} = coalesce(l.{name}, u.{name})" if name in _FIXED else f"{name} = {_value(name)}"
-        for name in LISTING_COLUMNS
-    )
-    + f" FROM {_unnest(2)} WHERE l.lead_id = u.lead_id"
-)
