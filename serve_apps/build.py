@@ -101,7 +101,18 @@ def run(settings: Settings) -> None:
     # No proxy of Serve's own: the door has no route, and two installations on one
     # machine must not fight for Serve's port.
     serve.start(proxy_location=ProxyLocation.Disabled)
-    serve.run(door_app(settings), name=APP_NAME, route_prefix=None)
+    try:
+        serve.run(door_app(settings), name=APP_NAME, route_prefix=None)
+    except RuntimeError as error:
+        raise RuntimeError(_reason() or str(error)) from error
+
+
+def _reason() -> str:
+    """The last words of a replica that did not start; Serve's own name only the deployment."""
+    app = serve.status().applications.get(APP_NAME)
+    told = [deployment.message for deployment in app.deployments.values()] if app else []
+    words = [line for line in "\n".join(told).splitlines() if line.strip()]
+    return words[-1].strip() if words else ""
 
 
 def log_to_stderr(settings: Settings) -> None:

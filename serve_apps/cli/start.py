@@ -7,7 +7,6 @@ a failure, or while the market runs, does only what is missing.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import threading
@@ -247,8 +246,6 @@ def _serve(
             return
         from serve_apps.build import run
 
-        # Serve tells an operator of clusters what means nothing to one of a market.
-        logging.getLogger("ray.serve").setLevel(logging.WARNING)
         run(settings)
         _await_ready(base, configured, installation)
         step.detail = base
