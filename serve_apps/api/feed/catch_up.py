@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 # A `since` that another replica sent already is waited for; seconds, steps of STEP.
 _AHEAD_SECONDS = 3.0
 _STEP_SECONDS = 0.05
+# Most are ahead by a moment only, and many may come at once: the journal is asked later.
+_STEPS_BEFORE_ASKING = 3
 
 
 async def catch_up(
@@ -55,12 +57,15 @@ async def catch_up(
 
 async def _wait_for(hub: FeedHub, feed: MarketFeed, since: int) -> int | None:
     """`since` once this replica has come so far; None if it lies in the market's future."""
-    head = (await hub.journal.heads([feed.market])).get(feed.market)
-    if head is None or since > head.seq:
-        return None
-    for _ in range(round(_AHEAD_SECONDS / _STEP_SECONDS)):
+    steps = round(_AHEAD_SECONDS / _STEP_SECONDS)
+    for step in range(steps):
         if feed.seq >= since:
             return since
+        if step == _STEPS_BEFORE_ASKING:
+            async with hub.journal_reads:
+                head = (await hub.journal.heads([feed.market])).get(feed.market)
+            if head is None or since > head.seq:
+                return None
         await asyncio.sleep(_STEP_SECONDS)
     return None
 

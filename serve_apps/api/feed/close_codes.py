@@ -5,6 +5,7 @@ from __future__ import annotations
 TOKEN_OVER = 4001
 TOO_SLOW = 4008
 BAD_BEHAVIOUR = 1008
+TOO_BIG = 1009
 FAILED = 1011
 SERVER_STOPS = 1012
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -75,9 +76,9 @@ class FeedEndpoint:
             principal = await self._tickets.redeem(ticket)
         except TicketsAway as away:
             raise unavailable("tickets can't be checked now; try again") from away
-        if principal is None or not self._authenticator.is_live(principal):
+        if principal is None or principal.expires_at <= time.time():
             return None
-        return principal
+        return principal if await self._authenticator.stands(principal) else None
 
     def _check_origin(self, scope: dict[str, Any]) -> None:
         """A page of another site must not open the feed in its visitor's name. Programs

@@ -22,9 +22,9 @@ TICKS_PER_FRAME = 1_000
 
 
 class _Newest(NamedTuple):
-    """A lead's newest price: the `count`-th price since the replica began."""
+    """A lead's newest price: the `number`-th price since the replica began."""
 
-    count: int
+    number: int
     seq: int
     at: str
     lead_id: str
@@ -59,14 +59,14 @@ class PriceFeed:
         after = self._lagging.get(socket)
         if after is None:
             return
-        recent = takewhile(lambda n: n.count > after, reversed(self._newest.values()))
-        missed = sorted(recent, key=lambda newest: newest.count)
+        recent = takewhile(lambda n: n.number > after, reversed(self._newest.values()))
+        missed = sorted(recent, key=lambda newest: newest.number)
         for start in range(0, len(missed), TICKS_PER_FRAME):
             chunk = missed[start : start + TICKS_PER_FRAME]
             socket.send(self._frame(chunk))
             if socket.closed:
                 return
-            self._lagging[socket] = chunk[-1].count
+            self._lagging[socket] = chunk[-1].number
             if socket.writer.paused:
                 return
         del self._lagging[socket]
@@ -93,7 +93,7 @@ class PriceFeed:
             self._newest[change.lead_id] = change
         for start in range(0, len(changes), TICKS_PER_FRAME):
             chunk = changes[start : start + TICKS_PER_FRAME]
-            self.live.publish(chunk[-1].count, self._frame(chunk))
+            self.live.publish(chunk[-1].number, self._frame(chunk))
 
     def _frame(self, changes: Sequence[_Newest]) -> Frame:
         content: dict[str, Any] = {

@@ -35,8 +35,11 @@ class Authenticator(Protocol):
         when storage is away.
         """
 
+    async def stands(self, principal: Principal) -> bool:
+        """Whether account and session stand now; expiry is not asked here. Raises alike."""
+
     def is_live(self, principal: Principal) -> bool:
-        """Whether account and session still stand; expiry is not asked here.
+        """The same, from what is known.
 
         Asked of every socket, often: it must not wait. What is not known now counts as
         live and is known at one of the next calls.
@@ -71,10 +74,11 @@ class AccountAuthenticator:
         verified = self._tokens.verify_header(authorization)
         if verified is None:
             return None
-        state = await self._accounts.get(verified.user_id)
-        if not _stands(state, verified.family_id):
-            return None
-        return Principal(verified.user_id, verified.family_id, verified.expires_at)
+        principal = Principal(verified.user_id, verified.family_id, verified.expires_at)
+        return principal if await self.stands(principal) else None
+
+    async def stands(self, principal: Principal) -> bool:
+        return _stands(await self._accounts.get(principal.user_id), principal.family_id)
 
     def is_live(self, principal: Principal) -> bool:
         user_id = principal.user_id

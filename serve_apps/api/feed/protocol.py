@@ -19,11 +19,16 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from serve_apps.api.feed.frame import Frame
-from serve_apps.api.feed.writer import CLOSE_SECONDS, EXTENSION, LOW_WATER, Listener, Watcher
+from serve_apps.api.feed.writer import (
+    CLOSE_SECONDS,
+    EXTENSION,
+    LOW_WATER,
+    MESSAGE_BYTES_MAX,
+    Listener,
+    Watcher,
+)
 from serve_apps.api.feed.writer import HIGH_WATER as HIGH_WATER_BYTES
 
-# What a client may send at once. Past it, close code 1009.
-MESSAGE_BYTES_MAX = 64 * 1024
 FRAGMENTS_MAX = 64
 
 # A client that answers no ping within the second is gone. Seconds.
@@ -155,7 +160,7 @@ class FeedProtocol(WebSocketsSansIOProtocol):
     async def run_asgi(self) -> None:
         """As uvicorn's, but an adopted connection outlives the application's call."""
         try:
-            await self.app(self.scope, self.receive, self.send)  # type: ignore[arg-type]
+            await self.app(self.scope, self.receive, self.send)
         except ClientDisconnected:
             pass
         except Exception:
@@ -206,8 +211,8 @@ class FeedProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        received = self.conn.close_rcvd
-        self._lose(1006 if received is None else received.code)
+        ended = self.conn.close_rcvd or self.conn.close_sent
+        self._lose(1006 if ended is None else ended.code)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -241,7 +246,8 @@ class FeedProtocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if self.response.status_code == 101:
-            self.scope["extensions"][EXTENSION] = self  # type: ignore[index]
+            extensions = cast(dict[str, Any], self.scope["extensions"])
+            extensions[EXTENSION] = self
 
     def handle_cont(self, event: WebSocketFrame) -> None:
         if len(self.frames) >= FRAGMENTS_MAX and not event.fin:
@@ -251,10 +257,16 @@ class FeedProtocol(WebSocketsSansIOProtocol):
         super().handle_cont(event)
 
     def handle_ping(self) -> None:
+        if self._listener is not None and not self._listener.on_control():
+            return
         if self.buffered() > PONG_BUFFER_MAX:
             self.transport.abort()
             return
         super().handle_ping()
+
+    def handle_pong(self, event: WebSocketFrame) -> None:
+        if self._listener is None or self._listener.on_control():
+            super().handle_pong(event)
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()

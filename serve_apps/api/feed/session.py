@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from serve_apps.api.feed.catch_up import catch_up
-from serve_apps.api.feed.close_codes import BAD_BEHAVIOUR, FAILED, TOO_SLOW, known_code
+from serve_apps.api.feed.close_codes import BAD_BEHAVIOUR, FAILED, TOO_BIG, TOO_SLOW, known_code
 from serve_apps.api.feed.frame import Frame, message, problem_frame
 from serve_apps.api.feed.market_feed import MarketFeed
 from serve_apps.api.feed.price_feed import PriceFeed
 from serve_apps.api.feed.principal import Principal
-from serve_apps.api.feed.writer import FrameWriter
+from serve_apps.api.feed.writer import MESSAGE_BYTES_MAX, FrameWriter
 
 if TYPE_CHECKING:
     from serve_apps.api.feed.hub import FeedHub
@@ -115,11 +115,21 @@ class FeedSocket:
 
     def on_text(self, text: str) -> None:
         """One message. Whatever it is, the answer is a message or a close code."""
+        # Our own protocol stops these earlier; other servers take more.
+        if len(text) > MESSAGE_BYTES_MAX or len(text.encode()) > MESSAGE_BYTES_MAX:
+            self.close(TOO_BIG, "a message has at most 64 KiB")
+            return
         try:
             self._hear(text)
         except Exception:
             log.exception("feed: a message could not be handled")
             self.close(FAILED, "something went wrong here")
+
+    def on_control(self) -> bool:
+        if self._may_speak():
+            return True
+        self.close(BAD_BEHAVIOUR, "too many messages")
+        return False
 
     def on_lost(self, code: int) -> None:
         if not self.closed:

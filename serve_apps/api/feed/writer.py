@@ -12,6 +12,9 @@ from serve_apps.api.feed.frame import Frame
 # The ASGI scope's extension under which FeedProtocol offers its writer.
 EXTENSION = "aiqleads.frames"
 
+# What a client may send at once. Past it, close code 1009.
+MESSAGE_BYTES_MAX = 64 * 1024
+
 # A client that was sent a close has this long to read what is before it, seconds.
 CLOSE_SECONDS = 5.0
 
@@ -36,6 +39,9 @@ class Listener(Watcher, Protocol):
     def on_text(self, text: str) -> None: ...
 
     def on_binary(self) -> None: ...
+
+    def on_control(self) -> bool:
+        """A ping or pong; False if it should not be answered."""
 
     def on_lost(self, code: int) -> None:
         """The connection is over; `code` is the client's, or one for how it ended."""
@@ -67,9 +73,8 @@ class AsgiWriter:
     The bound is its owner's to keep, by `buffered`. Run `run` beside the receiving side.
     """
 
-    write_wire = None
-
     def __init__(self, send: Send) -> None:
+        self.write_wire: Callable[[bytes], object] | None = None
         self.watcher: Watcher | None = None
         self.paused = False
         self._send = send

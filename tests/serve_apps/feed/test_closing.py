@@ -124,10 +124,11 @@ async def test_a_revoked_token_closes_with_4001_and_others_stay(pool, redis_url,
         assert await next_message(two) == {"type": "pong"}
 
 
+@pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("fragmented", [False, True])
-async def test_a_message_over_64_kib_closes_with_1009(pool, redis_url, market, fragmented):
+async def test_a_message_over_64_kib_closes_with_1009(pool, redis_url, market, fragmented, plain):
     trader = await market(1)
-    async with serving(pool, redis_url, [trader.market]) as served:
+    async with serving(pool, redis_url, [trader.market], plain=plain) as served:
         async with served.connect() as socket:
             await socket.send("x" * (64 * 1024))
             assert (await next_message(socket))["problem"]["type"] == "validation"
@@ -168,6 +169,17 @@ async def test_too_many_messages_close_with_1008(pool, redis_url, market):
                 kinds.add((await next_message(socket))["type"])
         assert kinds == {"pong", "error"}
         assert socket.close_code == 1008
+
+
+async def test_too_many_pings_close_with_1008(pool, redis_url, market):
+    trader = await market(1)
+    async with serving(pool, redis_url, [trader.market]) as served, served.connect() as socket:
+        wire = Frame(Opcode.PING, b"?").serialize(mask=True)
+        socket.transport.write(wire * 50)
+        await ask(socket, op="ping")
+        assert await next_message(socket) == {"type": "pong"}
+        socket.transport.write(wire * 200)
+        assert await closed_with(socket) == 1008
 
 
 @pytest.mark.parametrize("plain", [False, True])

@@ -165,6 +165,9 @@ class Doorman:
             return None
         return Principal(user_id, f"family-{user_id}", self.expires_at)
 
+    async def stands(self, principal: Principal) -> bool:
+        return self.is_live(principal)
+
     def is_live(self, principal: Principal) -> bool:
         return principal.user_id not in self.revoked
 
