@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import secrets
 from typing import Any
@@ -10,6 +11,8 @@ import httpx
 
 from tests.e2e.own_installation import OwnInstallation
 
+# The overview of markets may be a second old.
+OVERVIEW_LAG_SECONDS = 1.2
 PASSWORD = "correct horse battery"
 _numbers = itertools.count(1)
 
@@ -57,6 +60,12 @@ class Buyer:
     async def balance(self) -> int:
         balance: int = (await self.read("/v1/wallet"))["balance"]
         return balance
+
+    async def seq(self, market: str) -> int:
+        """The newest feed number, nothing younger than this call missing."""
+        await asyncio.sleep(OVERVIEW_LAG_SECONDS)
+        seq: int = (await self.read(f"/v1/markets/{market}"))["seq"]
+        return seq
 
     async def everything(self, path: str, **params: Any) -> list[dict[str, Any]]:
         """All items of a list, page by page."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -65,6 +67,11 @@ class OwnInstallation:
             f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
         )
         return done
+
+    def parts(self) -> dict[str, dict[str, Any]]:
+        """What `status` says of each part, well or not."""
+        told = json.loads(self.command("status", "--json").stdout)
+        return {part["part"]: part for part in told["parts"]}
 
     def processes(self) -> list[psutil.Process]:
         """Every process that belongs to this installation, found without its records.

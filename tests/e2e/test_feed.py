@@ -25,11 +25,6 @@ async def _trade(buyer: Buyer, times: int) -> list[str]:
     return traded
 
 
-async def _seq(buyer: Buyer) -> int:
-    seq: int = (await buyer.read(f"/v1/markets/{MARKET}"))["seq"]
-    return seq
-
-
 async def test_since_brings_exactly_what_was_missed(people: People) -> None:
     buyer = await people.buyer()
     base_url = people.installation.base_url
@@ -60,7 +55,7 @@ async def test_since_the_beginning_is_the_whole_journal(people: People) -> None:
     buyer = await people.buyer()
     async with feed(people.installation.base_url, buyer.access_token) as reader:
         await reader.subscribe(f"market:{MARKET}", since=0)
-        newest = await _seq(buyer)
+        newest = await buyer.seq(MARKET)
         await reader.until(lambda: (reader.seq or 0) >= newest)
         assert reader.events[0]["type"] == "lead.listed"
         assert reader.events[0]["seq"] == 1
@@ -76,7 +71,7 @@ async def test_since_the_future_is_answered_by_a_snapshot(people: People) -> Non
     async with feed(people.installation.base_url, buyer.access_token) as reader:
         await reader.send({"op": "subscribe", "channel": f"market:{MARKET}", "since": 10**9})
         await reader.message("snapshot")
-        newest = await _seq(buyer)
+        newest = await buyer.seq(MARKET)
         # A snapshot may be a moment old; the events since then follow it.
         await reader.until(lambda: reader.seq == newest)
         assert reader.leads
@@ -87,7 +82,7 @@ async def test_events_carry_the_teaser_when_listed_and_five_fields_else(people: 
     await _trade(buyer, 1)
     async with feed(people.installation.base_url, buyer.access_token) as reader:
         await reader.subscribe(f"market:{MARKET}", since=0)
-        newest = await _seq(buyer)
+        newest = await buyer.seq(MARKET)
         await reader.until(lambda: (reader.seq or 0) >= newest)
     teaser = await buyer.read(f"/v1/leads/{reader.events[0]['lead']['lead_id']}")
     for event in reader.events:

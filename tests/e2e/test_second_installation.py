@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import asyncpg
 import httpx
 import msgspec
+import psutil
 import pytest
 import redis
 
@@ -21,10 +23,11 @@ from tests.e2e import canary_world
 from tests.e2e.buyer import Buyer, People, assert_problem, new_key
 from tests.e2e.canary_world import MARKET, QUESTIONS, canaries_in
 from tests.e2e.conftest import http_client, stop_and_check
-from tests.e2e.feed_reader import feed
+from tests.e2e.feed_reader import FeedReader, feed
 from tests.e2e.own_installation import OwnInstallation
 
 BASIC_LIMIT = 30
+RETURNS_WITHIN_SECONDS = 30.0
 _PRO = {"plan": "pro"}
 
 
@@ -87,7 +90,7 @@ async def test_no_canary_is_told_to_who_does_not_own_it(people: People) -> None:
         order = await _buy_as_owner(owner, bought)
         answers += await _what_another_gets(other, bought, spare)
         await owner.hold(spare)
-        newest = (await other.read(f"/v1/markets/{MARKET}"))["seq"]
+        newest = await other.seq(MARKET)
         for each in (reader, journal):
             await each.until(lambda each=each: (each.seq or 0) >= newest)
             answers += [str(frame) for frame in each.frames]
@@ -130,6 +133,45 @@ async def test_a_limit_is_told_after_401_and_before_403(people: People) -> None:
     assert_problem(limited, 429, "rate-limited")
     nobody = await people.http.post(path, json={"credits": "many"})
     assert_problem(nobody, 401, "unauthorized")
+
+
+async def test_trading_and_feed_go_on_without_redis(second: OwnInstallation) -> None:
+    async with http_client(second) as http:
+        buyer = await People(second, http).buyer(plan="pro")
+        async with feed(second.base_url, buyer.access_token) as reader:
+            await reader.snapshot("phoenix")
+            _kill(second, "redis")
+            await _hold_and_release(buyer, "phoenix", 5)
+            await _read_until_now(buyer, reader)
+            assert second.parts()["redis"]["healthy"] is False
+            second.succeed("up")
+            await _hold_and_release(buyer, "phoenix", 5)
+            await _read_until_now(buyer, reader)
+            assert second.parts()["redis"]["healthy"] is True
+
+
+async def test_a_killed_replica_comes_back_and_its_readers_resume(second: OwnInstallation) -> None:
+    async with http_client(second) as http:
+        buyer = await People(second, http).buyer(plan="pro")
+        async with feed(second.base_url, buyer.access_token) as reader:
+            await reader.snapshot("phoenix")
+            _kill(second, "api")
+            assert await reader.close_code() == 1006
+            since = reader.seq
+        deadline = time.monotonic() + RETURNS_WITHIN_SECONDS
+        while True:
+            try:
+                assert (await http.get("/readyz")).status_code == 200
+                break
+            except httpx.TransportError:
+                assert time.monotonic() < deadline, "the replica did not come back"
+                await asyncio.sleep(0.1)
+        await _hold_and_release(buyer, "phoenix", 1)
+        async with feed(second.base_url, buyer.access_token) as reader:
+            await reader.subscribe("market:phoenix", since=since)
+            await _read_until_now(buyer, reader)
+            kinds = [event["type"] for event in reader.events]
+            assert kinds == ["lead.held", "lead.released"]
 
 
 async def test_kill_of_everything_loses_nothing(second: OwnInstallation) -> None:
@@ -231,13 +273,33 @@ async def _what_another_gets(other: Buyer, bought: str, spare: str) -> list[str]
     return [answer.text for answer in answers if "Zephyr" not in str(answer.url)]
 
 
+def _kill(installation: OwnInstallation, part: str) -> None:
+    process = psutil.Process(installation.parts()[part]["pid"])
+    process.kill()
+    psutil.wait_procs([process], timeout=5)
+
+
+async def _hold_and_release(buyer: Buyer, market: str, times: int) -> None:
+    leads = await buyer.everything("/v1/leads", market=market, lead_state="available")
+    for lead in leads[:times]:
+        held = await buyer.hold(lead["lead_id"])
+        assert held.status_code == 201, held.text
+        released = await buyer.ask("DELETE", f"/v1/cart/items/{lead['lead_id']}")
+        assert released.status_code == 204, released.text
+
+
+async def _read_until_now(buyer: Buyer, reader: FeedReader) -> None:
+    newest = await buyer.seq("phoenix")
+    await reader.until(lambda: (reader.seq or 0) >= newest)
+
+
 async def _belongings(buyer: Buyer) -> dict[str, Any]:
     return {
         "orders": await buyer.everything("/v1/orders"),
         "wallet": await buyer.read("/v1/wallet"),
         "entries": await buyer.everything("/v1/wallet/entries"),
         "cart": await buyer.read("/v1/cart"),
-        "seq": (await buyer.read("/v1/markets/dallas"))["seq"],
+        "seq": await buyer.seq("dallas"),
     }
 
 

@@ -11,7 +11,7 @@ from tests.e2e.own_installation import OwnInstallation
 async def test_watch_prints_events_as_json(people: People) -> None:
     buyer = await people.buyer()
     [lead, *_] = await buyer.everything("/v1/leads", market="austin", lead_state="available")
-    since = (await buyer.read("/v1/markets/austin"))["seq"]
+    since = await buyer.seq("austin")
     assert (await buyer.hold(lead["lead_id"])).status_code == 201
     released = await buyer.ask("DELETE", f"/v1/cart/items/{lead['lead_id']}")
     assert released.status_code == 204
@@ -34,7 +34,8 @@ def test_watch_says_why_it_can_not(market: OwnInstallation) -> None:
 def test_status_tells_every_part(market: OwnInstallation) -> None:
     told = json.loads(market.succeed("status", "--json").stdout)
     assert told["healthy"] is True
-    assert {"postgres", "redis", "ray", "replay", "api"} <= {p["part"] for p in told["parts"]}
+    parts = {part["part"] for part in told["parts"]}
+    assert {"postgres", "redis", "ray", "replay", "api", "book:austin", "desk:austin"} <= parts
 
 
 def test_doctor_finds_the_books_in_order(market: OwnInstallation) -> None:
