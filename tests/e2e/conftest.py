@@ -11,6 +11,7 @@ import httpx
 import psutil
 import pytest
 
+from engine.adapters.local.installation import Installation
 from tests.e2e.buyer import People
 from tests.e2e.own_installation import OwnInstallation, is_alive
 
@@ -66,13 +67,16 @@ def market(short_directory: Path) -> Iterator[OwnInstallation]:
 
 
 def stop_and_check(installation: OwnInstallation) -> None:
-    """`down`, after which no process of the installation may live."""
+    """`down`, after which no process of the installation may live. Then its logs in /tmp go."""
     before = installation.processes()
     done = installation.command("down")
     psutil.wait_procs(before, timeout=5)
     left = {p.pid: p for p in (*before, *installation.processes()) if is_alive(p)}
     names = [(process.pid, " ".join(process.cmdline())[:80]) for process in left.values()]
     installation.kill_everything()
+    found = Installation.find(installation.data_dir)
+    if found is not None:
+        shutil.rmtree(found.scratch, ignore_errors=True)
     assert done.returncode == 0, f"down ended with {done.returncode}: {done.stderr}"
     assert not names, f"down left running: {names}"
 
