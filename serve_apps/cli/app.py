@@ -237,7 +237,7 @@ def watch(
 ) -> None:
     """The feed of a market in the terminal, until Ctrl-C."""
     from serve_apps.cli.health import http_base
-    from serve_apps.cli.watch import FeedWatcher, WatchRefused, line_of
+    from serve_apps.cli.watch import FeedWatcher, WatchRefused, lines
 
     steps = Steps()
     settings = resolve_settings(_settings())
@@ -251,10 +251,9 @@ def watch(
 
     async def follow() -> None:
         shown = 0
-        events = watcher.events()
-        async with contextlib.aclosing(events):
-            async for item in events:
-                typer.echo(json.dumps(item) if as_json else line_of(item))
+        async with contextlib.aclosing(watcher.events()) as events:
+            async for shown_item in events if as_json else lines(events):
+                typer.echo(json.dumps(shown_item) if as_json else shown_item)
                 shown += 1
                 if limit and shown >= limit:
                     return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import httpx
@@ -111,9 +111,15 @@ class FeedWatcher:
         if kind == "snapshot":
             if message["last"]:
                 self.since = message["seq"]
+            leads = message["leads"]
             return [
-                {"kind": "snapshot", "seq": message["seq"], "lead": lead}
-                for lead in message["leads"]
+                {
+                    "kind": "snapshot",
+                    "seq": message["seq"],
+                    "last": message["last"] and number == len(leads),
+                    "lead": lead,
+                }
+                for number, lead in enumerate(leads, start=1)
             ]
         if kind == "events":
             self.since = message["to_seq"]
@@ -121,13 +127,26 @@ class FeedWatcher:
         return []
 
 
+async def lines(items: AsyncIterator[dict[str, Any]]) -> AsyncGenerator[str, None]:
+    """The feed for the eye: a snapshot in one line, then a line an event."""
+    # A set: a snapshot that broke off comes again from its start.
+    leads: set[str] = set()
+    async for item in items:
+        if item["kind"] == "event":
+            yield line_of(item)
+            continue
+        leads.add(item["lead"]["lead_id"])
+        if item["last"]:
+            yield f"{'':8} #{item['seq']:<8} {len(leads):,} leads available or held; from here on:"
+            leads.clear()
+
+
 def line_of(item: dict[str, Any]) -> str:
     """One event for the eye."""
     lead = item["lead"]
     seats = f"{lead['seats_left']}/{lead['max_buyers']} seats"
-    what = item.get("type", "in the market")
     place = " ".join(str(lead[name]) for name in ("city", "postal_code") if lead.get(name))
     return (
-        f"{item.get('at', '')[11:19]:8} #{item['seq']:<8} {what:16} "
+        f"{item['at'][11:19]:8} #{item['seq']:<8} {item['type']:16} "
         f"{lead['price']:>6} credits  {lead['lead_state']:11} {seats:10} {lead['lead_id']}  {place}"
     ).rstrip()

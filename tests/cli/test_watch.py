@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from serve_apps.cli.watch import FeedWatcher, WatchRefused, line_of
+from serve_apps.cli.watch import FeedWatcher, WatchRefused, line_of, lines
 
 LEAD = {
     "lead_id": "abc",
@@ -101,8 +101,16 @@ async def test_an_unfinished_snapshot_is_asked_for_again() -> None:
         await socket.close()
 
     async with feed(handler) as url, asyncio.timeout(20):
-        await take(watcher(url), 2)
+        items = await take(watcher(url), 2)
     assert all("since" not in request for request in asked)
+
+    async def again() -> AsyncIterator[dict[str, Any]]:
+        for item in items:
+            yield item
+
+    said = [line async for line in lines(again())]
+    assert len(said) == 1, "a snapshot is one line"
+    assert " 1 leads" in said[0]
 
 
 async def test_an_unknown_market_ends_the_watch() -> None:
