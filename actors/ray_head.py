@@ -93,6 +93,9 @@ def _environment(settings: Settings, installation: Installation) -> dict[str, st
         "RAY_ROTATION_MAX_BYTES": str(20 * 1024 * 1024),
         "RAY_ROTATION_BACKUP_COUNT": "2",
         "RAY_maximum_gcs_destroyed_actor_cached_count": "200",
+        # Ray runs its workers at nice 15. Ours are the market: beside anything else that
+        # is busy on the machine, the books and the API would wait for it.
+        "RAY_worker_niceness": "0",
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -80,7 +80,8 @@ class _Run:
         self.statuses: Counter[int] = Counter()
         self.latencies: list[float] = []
         self.samples: list[bytes] = []
-        self.idle: list[_Connection] = []
+        # Used in turn, so that none rests long enough for the server to close it.
+        self.idle: deque[_Connection] = deque()
         self.waiting: list[float] = []
         self.waiting_from = 0
         self.done = asyncio.Event()
@@ -107,7 +108,7 @@ class _Run:
     def offer(self, due: float) -> None:
         self.left -= 1
         if self.idle:
-            self.start(self.idle.pop(), due)
+            self.start(self.idle.popleft(), due)
         else:
             self.waiting.append(due)
 
