@@ -72,7 +72,12 @@ class Reader(asyncio.Protocol):
             if b" 101 " not in data[:20]:
                 raise SystemExit(f"the handshake was refused: {data[:300]!r}")
             self.open = True
-            asked = {"op": "subscribe", "channel": f"market:{MARKET}", "since": self.since}
+            asked = {
+                "op": "subscribe",
+                "channel": f"market:{MARKET}",
+                "since": self.since,
+                "ack": True,
+            }
             self.transport.write(masked(0x1, json.dumps(asked).encode()))
             data = data[end + 4 :]
         self.buffer = self._take(data, now)

@@ -132,6 +132,7 @@ async def _assemble(
     accounts.start()
     feed_accounts.start()
     await feed.start()
+    deps.readiness["feed"] = lambda: feed.hub.alive
     return deps
 
 

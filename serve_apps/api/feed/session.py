@@ -32,6 +32,7 @@ class ClientMessage(msgspec.Struct):
     op: str
     channel: str | None = None
     since: int | None = None
+    ack: bool = False
     filter: dict[str, object] | None = None
 
 
@@ -196,8 +197,9 @@ class FeedSocket:
                 channel,
             )
         subscription = self.subscriptions[channel] = Subscription(feed)
-        seq = self._hub.seq_of(feed.market)
-        self.send(message({"type": "subscribed", "channel": channel, "seq": seq}))
+        if asked.ack:
+            seq = self._hub.seq_of(feed.market)
+            self.send(message({"type": "subscribed", "channel": channel, "seq": seq}))
         if self.closed:
             return None
         if isinstance(feed, PriceFeed) or asked.since == feed.seq:

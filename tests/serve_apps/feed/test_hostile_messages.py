@@ -85,7 +85,9 @@ async def test_binary_and_repeats_are_answered_by_a_problem(pool, redis_url, mar
 async def test_filter_may_be_empty(pool, redis_url, market):
     trader = await market(1)
     async with serving(pool, redis_url, [trader.market]) as served, served.connect() as socket:
-        await ask(socket, op="subscribe", channel=f"market:{trader.market}", filter={}, more=1)
+        await ask(
+            socket, op="subscribe", channel=f"market:{trader.market}", filter={}, more=1, ack=True
+        )
         assert (await next_message(socket))["type"] == "subscribed"
 
 

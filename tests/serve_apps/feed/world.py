@@ -254,7 +254,7 @@ async def subscribe(
     socket: ClientConnection, channel: str, since: int | None = None
 ) -> dict[str, Any]:
     """The acknowledgement."""
-    message: dict[str, Any] = {"op": "subscribe", "channel": channel}
+    message: dict[str, Any] = {"op": "subscribe", "channel": channel, "ack": True}
     if since is not None:
         message["since"] = since
     await ask(socket, **message)
