@@ -12,7 +12,8 @@ import argparse
 import statistics
 
 from benchmarks import load
-from benchmarks.stand import SEATS, Side, stand
+from benchmarks.cpu_shares import CpuShares
+from benchmarks.stand import SEATS, Side, Stand, stand
 from benchmarks.trading import CONNECTIONS, Deck, buys, compare, ratio
 
 
@@ -22,7 +23,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=12_000)
     options = parser.parse_args()
     rounds = options.runs + 1
-    leads = rounds * options.requests * 2 // SEATS + rounds * options.requests + 1_000
+    leads = rounds * options.requests * 3 // SEATS + rounds * options.requests + 1_000
     with stand(leads) as stood:
         assert stood.baseline is not None
         sides = [stood.marketplace, stood.baseline]
@@ -45,6 +46,7 @@ def main() -> None:
         hot_rates = compare("buy, one hot buyer, closed loop", sides, hot, options.runs)
         _say_ratio(hot_rates)
 
+        _profile(stood, decks["marketplace"], options.requests)
         greatest = statistics.median(uniform_rates["baseline"].rates)
         offered = 0.7 * greatest
 
@@ -59,6 +61,19 @@ def main() -> None:
             "  p99 marketplace / baseline:"
             f" {ratio(tails['marketplace'].p99s, tails['baseline'].p99s)}"
         )
+
+
+def _profile(stood: Stand, deck: Deck, count: int) -> None:
+    """One more run on our side, with the CPU time of each part."""
+    side = stood.marketplace
+    shares = CpuShares(stood.settings.data_dir)
+    requests = buys(side, deck.pairs(), "profile")
+    result = load.closed("127.0.0.1", side.port, requests, count, CONNECTIONS)
+    used = {**shares.since(), "generator": result.cpu}
+    print(f"where the time goes, at {result.rate:,.0f}/s; CPU microseconds a purchase")
+    for part, seconds in used.items():
+        print(f"  {part:<12} {seconds / count * 1e6:6.0f}")
+    print(f"  {'all':<12} {sum(used.values()) / count * 1e6:6.0f}", flush=True)
 
 
 def _say_ratio(rates: dict) -> None:
