@@ -89,8 +89,9 @@ class _Run:
         self.on_progress = on_progress
         self.run_id = secrets.token_urlsafe(12)
         self.desk = ray.get_actor(f"desk:{progress.market}", namespace=NAMESPACE)
-        self.parsing: dict[Any, None] = {}
-        self.taking: dict[Any, None] = {}
+        # What is under way, with the pages each brings.
+        self.parsing: dict[Any, int] = {}
+        self.taking: dict[Any, int] = {}
 
     def run(self) -> Progress:
         asyncio.run(self._note_start())
@@ -111,7 +112,7 @@ class _Run:
         task = ray.remote(num_cpus=0.5, max_retries=2)(parse_posts)
         for urls in self._post_urls():
             self._make_room(self.parsing)
-            self.parsing[task.remote(urls, self.settings, self.progress.market)] = None
+            self.parsing[task.remote(urls, self.settings, self.progress.market)] = len(urls)
         while self.parsing:
             self._settle(self.parsing)
         while self.taking:
@@ -126,30 +127,30 @@ class _Run:
         task = ray.remote(num_cpus=0.5, max_retries=2, num_returns="streaming")(parse_tables)
         parts = task.remote(self.settings, self.progress.source, self.progress.market)
         for part in parts:
-            self._hand_over(part)
+            self._hand_over(part, 1)
         while self.taking:
             self._settle(self.taking)
 
-    def _hand_over(self, parsed: Any) -> None:
+    def _hand_over(self, parsed: Any, pages: int) -> None:
         """Give parsed records to the desk without bringing them here."""
         self._make_room(self.taking)
-        self.taking[self.desk.take_encoded.remote(parsed)] = None
-        self.progress.pages += 1
+        self.taking[self.desk.take_encoded.remote(parsed)] = pages
 
-    def _make_room(self, under_way: dict[Any, None]) -> None:
+    def _make_room(self, under_way: dict[Any, int]) -> None:
         while len(under_way) >= UNDER_WAY_MAX:
             self._settle(under_way)
 
-    def _settle(self, under_way: dict[Any, None]) -> None:
+    def _settle(self, under_way: dict[Any, int]) -> None:
         """Wait for one to finish, and go on with what it brought."""
         done, _ = ray.wait(list(under_way), num_returns=1, timeout=TASK_SECONDS)
         if not done:
             raise TimeoutError(f"a task of {self.progress.source} took over {TASK_SECONDS:.0f} s")
         for ref in done:
-            del under_way[ref]
+            pages = under_way.pop(ref)
             if under_way is self.parsing:
-                self._hand_over(ref)
+                self._hand_over(ref, pages)
             else:
+                self.progress.pages += pages
                 self.progress.counts.add(msgspec.msgpack.decode(ray.get(ref), type=Counts))
                 self.on_progress(self.progress)
 

@@ -67,7 +67,8 @@ def words_of(run: Progress) -> str:
     counts = ", ".join(
         f"{value} {name}" for name, value in msgspec.structs.asdict(run.counts).items() if value
     )
-    words = f"{run.pages} pages: {counts or 'nothing new'}"
+    unit = "pages" if run.source == "craigslist" else "table parts"
+    words = f"{run.pages} {unit}: {counts or 'nothing new'}"
     return f"{words}; FAILED: {run.error}" if run.error else words
 
 
@@ -89,7 +90,7 @@ def ingest(
         failed = [f"{run.source} {run.market}: {run.error}" for run in runs if run.error]
         if failed:
             raise RuntimeError(f"{len(failed)} of {len(runs)} runs failed: {'; '.join(failed)}")
-        step.detail = f"{sum(run.pages for run in runs)} pages"
+        step.detail = f"{sum(run.counts.new for run in runs):,} new leads"
     return [msgspec.to_builtins(run) for run in runs]
 
 
