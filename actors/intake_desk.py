@@ -12,19 +12,25 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from actors.client import BookBusy, BookGaveUp, BookUnavailable, MarketClient
 from engine.adapters.postgres.intake_store import IntakeStore, KnownRecord, RecordRow
 from engine.intake.address import home_key
-from engine.intake.listing import contact_values, is_listable, mask_again, to_listing
+from engine.intake.listing import (
+    GONE_STATUSES,
+    contact_values,
+    is_listable,
+    mask_again,
+    to_listing,
+)
 from engine.intake.offer import seats_for, starting_price
 from engine.intake.record import ContactDetails, Rejected, SourceRecord
 from engine.intake.survivorship import merge_listings
 from engine.market.answers import Request
-from engine.market.commands import Command, ListLead, Refused, UpdateLead
+from engine.market.commands import Command, ListLead, Refused, UpdateLead, Withdraw
 from engine.market.listing import Listing
 
 log = logging.getLogger(__name__)
@@ -194,9 +200,14 @@ class IntakeDesk:
         if new_entities:
             await store.write_entities(new_entities)
         commands = [
-            _command(lead_id, listing, first.get(lead_id))
+            command
             for lead_id in dict.fromkeys(row.lead_id for row in rows.values())
-            if (listing := merge_listings(said[lead_id].values())) != before.get(lead_id)
+            for command in _commands(
+                lead_id,
+                merge_listings(said[lead_id].values()),
+                before.get(lead_id),
+                first.get(lead_id),
+            )
         ]
         await store.write_outbox(
             [Request(secrets.token_bytes(16), command) for command in commands]
@@ -263,18 +274,27 @@ def _one_per_lead(waiting: list[tuple[int, Request]]) -> list[tuple[int, Request
     one another, and an update must not come before its listing."""
     leads: set[str] = set()
     for number, (_, request) in enumerate(waiting):
-        assert isinstance(request.command, (ListLead, UpdateLead))
+        assert isinstance(request.command, (ListLead, UpdateLead, Withdraw))
         if request.command.lead_id in leads:
             return waiting[:number]
         leads.add(request.command.lead_id)
     return waiting
 
 
-def _command(lead_id: str, listing: Listing, first: SourceRecord | None) -> Command:
+def _commands(
+    lead_id: str, listing: Listing, before: Listing | None, first: SourceRecord | None
+) -> Iterator[Command]:
+    """What the book must hear of a lead of which `listing` is said now, `before` until now."""
+    if listing == before:
+        return
     if first is None:
-        return UpdateLead(lead_id, listing)
-    seats = seats_for(first)
-    return ListLead(lead_id, starting_price(listing, seats), seats, listing)
+        yield UpdateLead(lead_id, listing)
+    else:
+        seats = seats_for(first)
+        yield ListLead(lead_id, starting_price(listing, seats), seats, listing)
+    status = listing.standard_status
+    if status in GONE_STATUSES and (before is None or before.standard_status != status):
+        yield Withdraw(lead_id, f"{status} at its source")
 
 
 def _says_more(record: SourceRecord, known: KnownRecord) -> bool:

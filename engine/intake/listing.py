@@ -14,6 +14,8 @@ from engine.market.listing import Listing
 
 # A record of another status tells that a lead is gone; it never lists one.
 LISTABLE_STATUSES = frozenset({"Active", "Coming Soon", None})
+# These say that a home that was on offer will not come back under this listing.
+GONE_STATUSES = frozenset({"Canceled", "Closed", "Delete", "Expired", "Withdrawn"})
 
 
 def is_listable(record: SourceRecord) -> bool:

@@ -133,6 +133,23 @@ async def test_a_record_of_a_gone_home_lists_nothing(house: TradingHouse, desk: 
     assert await leads(house) == []
 
 
+async def test_a_home_that_its_source_calls_closed_is_withdrawn(
+    house: TradingHouse, desk: IntakeDesk
+) -> None:
+    home = own(record(standard_status="Active"), house)
+    await desk.take([home], [])
+    closed = replace(home, standard_status="Closed", content_hash="v2")
+    assert await desk.take([closed], []) == Counts(updated=1)
+    states = await house.pool.fetch(
+        "SELECT lead_state FROM lead_trading WHERE market = $1", house.market
+    )
+    assert [state for (state,) in states] == ["withdrawn"]
+    told = await position(house)
+    await desk.take([replace(closed, list_price=1, content_hash="v3")], [])
+    assert await position(house) == told + 1, "an update, and no second withdrawal"
+    await house.audit()
+
+
 async def test_what_is_rejected_is_kept_with_its_reason_and_can_come_right(
     house: TradingHouse, desk: IntakeDesk
 ) -> None:
