@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,7 @@ def ray_cluster() -> Iterator[None]:
     # Sockets live below it, and their paths have at most 107 bytes.
     directory = tempfile.mkdtemp(prefix="aiq-ray-")
     # Set before Ray is imported, which reads them once: the first keeps Ray on loopback.
+    assert "ray" not in sys.modules, "a test imported ray before the cluster's environment was set"
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     os.environ["RAY_AUTH_TOKEN_PATH"] = f"{directory}/token"
     Path(directory, "token").write_text(secrets.token_hex(32))
