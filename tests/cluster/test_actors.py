@@ -45,8 +45,11 @@ async def status(settings: Settings, name: str = f"book:{MARKET}") -> dict[str, 
 
 
 async def pid(settings: Settings, name: str = f"book:{MARKET}") -> int:
-    said = await status(settings, name)
-    assert said is not None
+    """The process of an actor, once it answers: one that was just killed is away for a while,
+    though an answer it gave before may still arrive."""
+    async with asyncio.timeout(120):
+        while (said := await status(settings, name)) is None:
+            await asyncio.sleep(0.1)
     return int(said["pid"])
 
 
