@@ -48,9 +48,11 @@ async def pid(settings: Settings, name: str = f"book:{MARKET}") -> int:
     """The process of an actor, once it answers: one that was just killed is away for a while,
     though an answer it gave before may still arrive."""
     async with asyncio.timeout(120):
-        while (said := await status(settings, name)) is None:
+        while True:
+            said = await status(settings, name)
+            if said is not None:
+                return int(said["pid"])
             await asyncio.sleep(0.1)
-    return int(said["pid"])
 
 
 async def test_every_market_is_launched_and_a_second_launch_changes_nothing(
