@@ -71,9 +71,7 @@ format: $(INSTALLED) ## Format the code and mend what can be mended mechanically
 
 .PHONY: bench
 bench: install ## Run a benchmark: make bench NAME=purchase (no name: list them)
-	@if [ -n "$(NAME)" ]; then $(BIN)/python -m benchmarks.$(NAME) $(BENCH_ARGS); \
-	  else for file in benchmarks/[a-z]*.py; do name=$$(basename $$file .py); \
-	    grep -q '__main__' $$file && echo "make bench NAME=$$name"; done; true; fi
+	@$(BIN)/aiqleads bench $(NAME) $(BENCH_ARGS)
 
 .PHONY: constraints
 constraints: ## Pin anew what a fresh environment installs (constraints.txt)

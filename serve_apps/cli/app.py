@@ -268,3 +268,26 @@ def watch(
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def bench(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Which one; without it they are listed.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Run a benchmark, passing on what follows its name (`--help` is its own)."""
+    from serve_apps.cli.bench import benchmark_names, run_benchmark
+
+    names = benchmark_names()
+    if not name:
+        if as_json:
+            _answer(names)
+        else:
+            typer.echo("\n".join(names))
+    elif name in names:
+        raise typer.Exit(run_benchmark(name, context.args))
+    else:
+        known = ", ".join(names) or "none here: they come with a checkout of the repository"
+        Steps().say(f"no benchmark {name!r}; there are: {known}")
+        raise typer.Exit(2)

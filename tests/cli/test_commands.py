@@ -95,3 +95,15 @@ def test_migrate_brings_a_configured_database_up_to_date(
         aiqleads(tmp_path, "doctor", "--json", AIQLEADS_DATABASE_URL=fresh_database_url).stdout
     )
     assert "findings" in answer
+
+
+def test_benchmarks_are_listed_and_run(tmp_path: Path) -> None:
+    listed = json.loads(aiqleads(tmp_path, "bench", "--json").stdout)
+    assert {"book", "feed", "hold", "purchase", "recovery"} <= set(listed)
+    small = ("--leads", "100", "--decisions", "200", "--runs", "1")
+    done = aiqleads(tmp_path, "bench", "book", *small)
+    assert done.returncode == 0, done.stderr
+    assert "decisions/s" in done.stdout
+    unknown = aiqleads(tmp_path, "bench", "nothing")
+    assert unknown.returncode == 2
+    assert "purchase" in unknown.stderr
