@@ -23,6 +23,7 @@ from serve_apps.api.market_board import MarketBoard
 from serve_apps.api.passwords import Passwords
 from serve_apps.api.rate_limits import RateLimits, redis_client
 from serve_apps.api.tokens import AccessTokens, RefreshTokens
+from serve_apps.api.trading import KeysInFlight
 from serve_apps.api.traffic import Traffic
 
 POOL_SIZE_MAX = 8
@@ -49,6 +50,7 @@ class Deps:
     feed: Feed
     feed_accounts: AccountAuthenticator
     hash_key: bytes
+    keys_in_flight: KeysInFlight = field(default_factory=KeysInFlight)
     # Further conditions of readiness: name -> whether it holds now.
     readiness: dict[str, Callable[[], bool]] = field(default_factory=dict)
 

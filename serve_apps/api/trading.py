@@ -3,21 +3,54 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from engine.market.answers import Bought, Contact, Held, Reply
+from engine.market.batch import MISMATCH
 from engine.market.commands import Command, Refused
 from engine.market.instant import rfc3339
 from serve_apps.api.call import Call
 from serve_apps.api.problems import Problem
 
 
+class KeysInFlight:
+    """Which request each Idempotency-Key stands for while its answer is awaited.
+
+    One key must not be on its way to two markets at once: neither book knows of the other's
+    command yet, and the second to commit would find the id taken and lose its whole flush.
+    """
+
+    def __init__(self) -> None:
+        self._requests: dict[bytes, tuple[bytes | None, int]] = {}
+
+    @contextmanager
+    def held(self, command_id: bytes | None, request_hash: bytes | None) -> Iterator[None]:
+        """Raises Problem if the key is on its way with another body."""
+        if command_id is None:
+            yield
+            return
+        stands_for, waiting = self._requests.get(command_id, (request_hash, 0))
+        if stands_for != request_hash:
+            raise Problem(MISMATCH.code, MISMATCH.detail)
+        self._requests[command_id] = (stands_for, waiting + 1)
+        try:
+            yield
+        finally:
+            stands_for, waiting = self._requests.pop(command_id)
+            if waiting > 1:
+                self._requests[command_id] = (stands_for, waiting - 1)
+
+
 async def submit(call: Call, market: str, command: Command) -> Reply:
     """The book's answer. Raises Problem on a refusal, BookUnavailable, BookBusy."""
     deps = call.deps
     began = time.perf_counter()
-    reply = await deps.market_client.submit(
-        market, command, command_id=call.command_id(), request_hash=call.request_hash()
-    )
+    command_id, request_hash = call.command_id(), call.request_hash()
+    with deps.keys_in_flight.held(command_id, request_hash):
+        reply = await deps.market_client.submit(
+            market, command, command_id=command_id, request_hash=request_hash
+        )
     deps.traffic.book(market).observe(time.perf_counter() - began)
     answer = reply.answer
     if type(answer) is Refused:

@@ -153,3 +153,19 @@ async def test_a_plan_changed_by_an_admin_counts_at_once(world: World) -> None:
     admin = await world.admin()
     await admin.request("PATCH", f"/v1/admin/users/{buyer.user_id}", json={"plan": "pro"})
     assert (await buyer.hold(lead_id, "24h")).status_code == 201
+
+
+async def test_one_key_on_its_way_to_two_markets_costs_neither_book_a_flush(world: World) -> None:
+    buyer = await world.buyer()
+    for number in range(10):
+        leads = [await world.lead(market=market) for market in ("austin", "dallas")]
+        answers = await asyncio.gather(
+            *(
+                buyer.post("/v1/cart/items", {"lead_id": lead, "hold": "15m"}, key=f"k-{number}")
+                for lead in leads
+            )
+        )
+        assert sorted(answered.status_code for answered in answers) == [201, 422]
+        refused = next(answered for answered in answers if answered.status_code == 422)
+        assert_problem(refused, 422, "idempotency-mismatch")
+    assert [book.stats()["reloads"] for book in world.books.values()] == [0, 0]
