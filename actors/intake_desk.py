@@ -27,9 +27,9 @@ from engine.intake.listing import (
     to_listing,
 )
 from engine.intake.offer import seats_for, starting_price
-from engine.intake.record import ContactDetails, Rejected, SourceRecord
+from engine.intake.record import Rejected, SourceRecord
 from engine.intake.survivorship import merge_listings
-from engine.market.answers import Request
+from engine.market.answers import Contact, Request
 from engine.market.commands import Command, ListLead, Refused, UpdateLead, Withdraw
 from engine.market.listing import Listing
 
@@ -56,8 +56,6 @@ class Counts(msgspec.Struct):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-Parsed = SourceRecord | Rejected
-# Tagged by wrapping: either struct may travel.
 _decode = msgspec.msgpack.Decoder(tuple[list[SourceRecord], list[Rejected]]).decode
 encode_records = msgspec.msgpack.Encoder().encode
 
@@ -163,7 +161,7 @@ class IntakeDesk:
         keys = {id_: _home_hash(record) for id_, record in fresh.items()}
         entities = await store.known_entities([key for key in keys.values() if key])
         new_entities: dict[bytes, str] = {}
-        contacts: dict[str, ContactDetails] = {}
+        contacts: dict[str, Contact] = {}
         rows: dict[tuple[str, str], RecordRow] = {}
         first: dict[str, SourceRecord] = {}
         now_us = self._clock() // 1000

@@ -60,11 +60,6 @@ def start_ray(settings: Settings, installation: Installation) -> ServiceRecord:
     raise AssertionError("unreachable")
 
 
-def stop_ray(installation: Installation) -> list[int]:
-    """Stop the head with all its workers and actors; process ids that survived even a kill."""
-    return [process.pid for process in stop_marked(installation, NAME)]
-
-
 def _command(
     settings: Settings, temporary: Path, head: int, client: int, agent: int
 ) -> list[str | Path]:

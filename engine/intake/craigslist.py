@@ -23,8 +23,9 @@ from engine.intake.readings import (
     state_of,
     text_of,
 )
-from engine.intake.record import ContactDetails, Rejected, SourceRecord
+from engine.intake.record import Rejected, SourceRecord
 from engine.intake.tables import whole_address
+from engine.market.answers import Contact
 
 SOURCE = "craigslist"
 PAGE_BYTES_MAX = 4 * 1024 * 1024
@@ -254,10 +255,10 @@ def _contact(
     latitude: float | None,
     longitude: float | None,
     source_url: str,
-) -> ContactDetails:
+) -> Contact:
     email_node = tree.css_first(".reply-info .reply-email-address a")
     href = (email_node.attributes.get("href") or "") if email_node is not None else ""
-    return ContactDetails(
+    return Contact(
         name=_text_at(tree, ".reply-info .reply-contact-name"),
         phone=_text_at(tree, ".reply-info .reply-tel-number"),
         email=text_of(href.removeprefix("mailto:").split("?", 1)[0]),

@@ -4,18 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-
-class ContactDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom to call and where the property stands: shown only to buyers of the lead."""
-
-    name: str | None = None
-    phone: str | None = None
-    email: str | None = None
-    unparsed_address: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
-    source_url: str | None = None
-    is_invented: bool = False
+from engine.market.answers import Contact
 
 
 class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +32,7 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     originating_system_name: str | None = None
     posted_at: str | None = None
     modification_timestamp: str | None = None
-    contact: ContactDetails = ContactDetails()
+    contact: Contact = Contact()
     content_hash: str = ""
     fetched_at: str | None = None
     is_sample: bool = False

@@ -25,8 +25,9 @@ from engine.intake.readings import (
     whole_of,
     year_of,
 )
-from engine.intake.record import ContactDetails, Rejected, SourceRecord
+from engine.intake.record import Rejected, SourceRecord
 from engine.intake.tables import Row, csv_records, is_true, whole_address
+from engine.market.answers import Contact
 
 SOURCE = "redfin"
 
@@ -119,7 +120,7 @@ def _sale_record(row: Mapping[str, Any], as_of: datetime | None) -> SourceRecord
         originating_system_name=SOURCE,
         posted_at=rfc3339(as_of - timedelta(days=days)) if as_of and days is not None else None,
         modification_timestamp=rfc3339(as_of),
-        contact=ContactDetails(
+        contact=Contact(
             name=text_of(row.get("contact_name")),
             phone=text_of(row.get("contact_phone")),
             email=text_of(row.get("contact_email")),
@@ -181,7 +182,7 @@ def _rental_record(row: Row) -> SourceRecord | Rejected:
         postal_code=postal_code,
         originating_system_name=SOURCE,
         modification_timestamp=rfc3339(seen),
-        contact=ContactDetails(
+        contact=Contact(
             name=text_of(row.get("contact_name")),
             phone=text_of(row.get("contact_phone")),
             email=text_of(row.get("contact_email")),

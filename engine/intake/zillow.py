@@ -25,8 +25,9 @@ from engine.intake.readings import (
     whole_of,
     year_of,
 )
-from engine.intake.record import ContactDetails, Rejected, SourceRecord
+from engine.intake.record import Rejected, SourceRecord
 from engine.intake.tables import Row, csv_records, is_true, whole_address
+from engine.market.answers import Contact
 
 SOURCE = "zillow"
 SQUARE_FEET_PER_ACRE = 43_560
@@ -116,7 +117,7 @@ def _tracker_record(row: Row, *, rentals_by_name: bool) -> SourceRecord | Reject
         originating_system_name=SOURCE,
         posted_at=rfc3339(seen - timedelta(days=days)) if seen and days is not None else None,
         modification_timestamp=rfc3339(seen),
-        contact=ContactDetails(
+        contact=Contact(
             name=text_of(row.get("contact_name")),
             phone=text_of(row.get("contact_phone")),
             email=text_of(row.get("contact_email")),
@@ -162,7 +163,7 @@ def _coordinates_record(row: Row) -> SourceRecord | Rejected:
         living_area=area_of(row["livingarea"]),
         originating_system_name=SOURCE,
         modification_timestamp=rfc3339(seen),
-        contact=ContactDetails(latitude=latitude, longitude=longitude),
+        contact=Contact(latitude=latitude, longitude=longitude),
         content_hash=digest,
         fetched_at=rfc3339(seen),
         is_sample=is_true(row.get("is_sample")),
@@ -197,7 +198,7 @@ def _yield_record(row: Row) -> SourceRecord | Rejected:
         state_or_province=state,
         postal_code=postal_code,
         originating_system_name=SOURCE,
-        contact=ContactDetails(
+        contact=Contact(
             unparsed_address=whole_address(text_of(street_text), city, state, postal_code),
             source_url=url,
         ),

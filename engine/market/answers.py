@@ -50,7 +50,8 @@ class Request(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom to call: sent with a purchase to the buyer who made it, stored in one table."""
+    """Whom to call and where the property stands: stored in one table, and sent with a
+    purchase to the buyer who made it. `is_invented` marks a stand-in for a captured listing."""
 
     name: str | None = None
     phone: str | None = None

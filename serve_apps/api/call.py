@@ -36,7 +36,6 @@ class Call:
         "expires_at",
         "family",
         "key",
-        "limit_headers",
         "method",
         "params",
         "path",
@@ -66,7 +65,6 @@ class Call:
         self.expires_at = 0.0
         self.key: str | None = None
         self.body = b""
-        self.limit_headers: tuple[tuple[bytes, bytes], ...] = ()
 
     @property
     def user(self) -> AccountState:

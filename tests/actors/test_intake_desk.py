@@ -11,10 +11,11 @@ from msgspec.structs import replace
 
 from actors.client import BookGone, BookUnavailable
 from actors.intake_desk import Counts, IntakeDesk
-from engine.intake.record import ContactDetails, Rejected, SourceRecord
+from engine.intake.record import Rejected, SourceRecord
+from engine.market.answers import Contact
 from tests.actors.trading_house import CANARY, TradingHouse
 
-CONTACT = ContactDetails(
+CONTACT = Contact(
     name=f"Zebulon {CANARY}",
     phone="(512) 555-0142",
     email=f"zeb@{CANARY.lower()}.example",
@@ -206,7 +207,7 @@ async def test_one_source_prints_whom_another_names(
             "redfin",
             street_address="5 Elm Street",
             remarks=f"Ask for Zebulon {CANARY}, or write to zeb@x.example",
-            contact=ContactDetails(),
+            contact=Contact(),
             modification_timestamp="2026-03-01T00:00:00Z",
         ),
         house,

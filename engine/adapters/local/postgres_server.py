@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -313,14 +313,3 @@ class PostgresServer:
 def stop_postgres(record: ServiceRecord) -> list[ProcessRecord]:
     """Stop a server as recorded: connections end, what is committed is on disk. Survivors."""
     return stop([record.process], ask=signal.SIGINT, patience_seconds=30)
-
-
-@contextlib.contextmanager
-def running_postgres(server: PostgresServer) -> Iterator[ServiceRecord]:
-    """The server, made and started, and stopped again at the end."""
-    server.create()
-    record = server.start()
-    try:
-        yield record
-    finally:
-        stop_postgres(record)

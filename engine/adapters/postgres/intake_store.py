@@ -10,8 +10,8 @@ import asyncpg
 import msgspec
 
 from engine.adapters.postgres.book_store import PLANNED_BY_KEY
-from engine.intake.record import ContactDetails, Rejected
-from engine.market.answers import Request
+from engine.intake.record import Rejected
+from engine.market.answers import Contact, Request
 from engine.market.listing import Listing
 
 _encode_json = msgspec.json.Encoder().encode
@@ -19,7 +19,7 @@ _decode_listing = msgspec.json.Decoder(Listing).decode
 _encode_request = msgspec.msgpack.Encoder().encode
 _decode_request = msgspec.msgpack.Decoder(Request).decode
 
-CONTACT_FIELDS = ContactDetails.__struct_fields__
+CONTACT_FIELDS = Contact.__struct_fields__
 PERSON_FIELDS = ("name", "phone", "email")
 PLACE_FIELDS = ("unparsed_address", "latitude", "longitude", "source_url")
 
@@ -134,15 +134,12 @@ class IntakeStore:
             [_encode_json(listing).decode() for listing in listings.values()],
         )
 
-    async def contacts(self, lead_ids: Sequence[str]) -> dict[str, ContactDetails]:
+    async def contacts(self, lead_ids: Sequence[str]) -> dict[str, Contact]:
         rows = await self.connection.fetch(
             f"SELECT lead_id, {', '.join(CONTACT_FIELDS)} FROM contacts WHERE lead_id = ANY($1)",
             lead_ids,
         )
-        return {
-            row[0]: ContactDetails(**dict(zip(CONTACT_FIELDS, row[1:], strict=True)))
-            for row in rows
-        }
+        return {row[0]: Contact(**dict(zip(CONTACT_FIELDS, row[1:], strict=True))) for row in rows}
 
     async def write_rejected(self, rejected: Mapping[tuple[str, str], Rejected]) -> None:
         """Keep what can't be used with its reason; a record that was listed before stays its
@@ -183,7 +180,7 @@ class IntakeStore:
             list(entities.values()),
         )
 
-    async def write_contacts(self, contacts: Mapping[str, ContactDetails]) -> None:
+    async def write_contacts(self, contacts: Mapping[str, Contact]) -> None:
         """Contacts of new leads. For a known lead what was missing is filled in, and an
         invented person gives way to one that a source named."""
         person = ", ".join(

@@ -13,7 +13,8 @@ from engine.intake.invented_contact import with_invented_contact
 from engine.intake.listing import is_listable, to_listing
 from engine.intake.offer import PRICE_LEAST, PRICE_MOST, seats_for, starting_price
 from engine.intake.quality import quality_of
-from engine.intake.record import ContactDetails, SourceRecord
+from engine.intake.record import SourceRecord
+from engine.market.answers import Contact
 from engine.market.listing import Listing
 
 NOW_US = int(datetime(2026, 5, 1, tzinfo=UTC).timestamp()) * 1_000_000
@@ -33,7 +34,7 @@ RECORD = SourceRecord(
     state_or_province="TX",
     postal_code="78741",
     modification_timestamp="2026-05-01T00:00:00Z",
-    contact=ContactDetails(
+    contact=Contact(
         name=f"{CANARY} Person",
         phone="+15125550142",
         email="jane@example.com",
@@ -106,7 +107,7 @@ def test_published_prices() -> None:
 
 def test_invented_contacts_are_marked_and_stay_the_same() -> None:
     bare = msgspec.structs.replace(
-        RECORD, contact=ContactDetails(unparsed_address="2 A St", source_url="https://x.example")
+        RECORD, contact=Contact(unparsed_address="2 A St", source_url="https://x.example")
     )
     one, two = with_invented_contact(bare).contact, with_invented_contact(bare).contact
     assert one == two

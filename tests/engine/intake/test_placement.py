@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from engine.intake.placement import place
-from engine.intake.record import ContactDetails, Rejected, SourceRecord
+from engine.intake.record import Rejected, SourceRecord
+from engine.market.answers import Contact
 from engine.market_directory import load_markets
 
 MARKETS = load_markets()
@@ -22,7 +23,7 @@ def at(
         source_id="1",
         state_or_province=state,
         city=city,
-        contact=ContactDetails(latitude=latitude, longitude=longitude),
+        contact=Contact(latitude=latitude, longitude=longitude),
     )
 
 
