@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     captures: Path | None = None
     markets_file: Path | None = None
     plans_file: Path | None = None
+    sources_file: Path | None = None
     http_host: str = "127.0.0.1"
     http_port: int = Field(8000, ge=1, le=65535)
     api_replicas: int = Field(1, ge=1, le=64)
@@ -55,6 +56,17 @@ class Settings(BaseSettings):
     feed_sockets_max: int = Field(10_000, ge=1)
     feed_sockets_per_user_max: int = Field(50, ge=1)
     welcome_credits: int | None = Field(None, ge=0)
+
+    # Sources that ask for permission: name to licence note, and name to what they ask for.
+    source_licences: dict[str, str] = {}
+    source_credentials: dict[str, dict[str, SecretStr]] = {}
+
+    # The model that is asked for what rules can't repair; without a key it is never asked.
+    openai_api_key: SecretStr = SecretStr("")
+    openai_url: str = ""
+    openai_model: str = "gpt-5-mini"
+    repair_tokens_per_run: int = Field(50_000, ge=0)
+    repair_sends_contact: bool = False
 
     # The sample world that is traded on when no captures are given.
     sample_size: int = Field(4000, ge=1)

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from engine.market.answers import Contact
 
 
+class FieldNote(msgspec.Struct, frozen=True, array_like=True):
+    """How a field came to its value where it is not simply what the source stated.
+
+    `rule` is the slug of the rule that read or derived it, `confidence` is in [0, 1].
+    """
+
+    rule: str
+    confidence: float
+
+
 class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A parsed record. Text is plain and unmasked; units as in `Listing`."""
+    """A parsed record. Text is plain and unmasked; units as in `Listing`.
+
+    `listing_id` is the number under which an MLS knows the listing, whoever shows it;
+    `parcel_number` the assessor's. `licence` is the scope under which the record was
+    fetched. `notes` names the fields that are not simply as stated.
+    """
 
     source: str
     source_id: str
@@ -29,13 +46,18 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     city: str | None = None
     state_or_province: str | None = None
     postal_code: str | None = None
+    parcel_number: str | None = None
+    listing_id: str | None = None
+    language: str | None = None
     originating_system_name: str | None = None
     posted_at: str | None = None
     modification_timestamp: str | None = None
     contact: Contact = Contact()
     content_hash: str = ""
     fetched_at: str | None = None
+    licence: str = "public"
     is_sample: bool = False
+    notes: dict[str, FieldNote] = {}
     extra: dict[str, str | int | float | bool | None] = {}
 
 
@@ -47,3 +69,22 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     detail: str
     content_hash: str = ""
+
+
+SignalKind = Literal["agent", "company", "job-opening", "job-move"]
+
+
+class Signal(msgspec.Struct, frozen=True, kw_only=True):
+    """What a professional network tells of a market without being a lead: kept, never sold.
+
+    `facts` name companies, titles and places, never a private person's contact.
+    """
+
+    source: str
+    source_id: str
+    kind: SignalKind
+    market: str | None = None
+    facts: dict[str, str | int | float | bool | None] = {}
+    seen_at: str | None = None
+    content_hash: str = ""
+    is_sample: bool = False
