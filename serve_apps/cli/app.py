@@ -27,6 +27,7 @@ from engine.adapters.local.installation import (
 )
 from engine.adapters.local.run_record import BrokenRecord
 from engine.settings import Settings
+from serve_apps.cli.evaluate import evaluations
 from serve_apps.cli.steps import StepFailed, Steps
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(evaluations, name="eval")
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON on standard output.")]
 
 

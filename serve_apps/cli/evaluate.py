@@ -1,0 +1,52 @@
+"""`aiqleads eval`: quality on captures with known answers. Needs no installation.
+
+Every command takes a folder shaped like the captures, prints a table and ends with exit
+code 1 where a threshold is missed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+evaluations = typer.Typer(
+    help="Measure quality on captures with known answers; needs no installation.",
+    no_args_is_help=True,
+)
+Captures = Annotated[
+    Path,
+    typer.Option(
+        envvar="AIQLEADS_CAPTURES",
+        exists=True,
+        file_okay=False,
+        help="A folder of captured sources.",
+    ),
+]
+Train = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, file_okay=False, help="Captures to learn from; never those measured on."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON on standard output.")]
+Report = Annotated[
+    Path | None, typer.Option(dir_okay=False, help="Also write the whole report as Markdown.")
+]
+
+
+@evaluations.command()
+def parsing(
+    captures: Captures, train: Train = None, as_json: Json = False, report: Report = None
+) -> None:
+    """Parse every captured document; compare field by field where answers are known."""
+    from serve_apps.cli.evaluate_parsing import evaluate
+
+    del train  # Parsers learn nothing; the option is there so that all evaluations read alike.
+    outcome = evaluate(captures)
+    if report is not None:
+        report.write_text(outcome.as_markdown(), encoding="utf-8")
+    typer.echo(json.dumps(outcome.as_json(), indent=2) if as_json else outcome.as_text())
+    raise typer.Exit(0 if outcome.passed else 1)
