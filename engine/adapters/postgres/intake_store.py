@@ -112,7 +112,7 @@ class IntakeStore:
             " SELECT u.source, u.source_id, $1, u.lead_id, u.content_hash, u.record::jsonb"
             " FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])"
             " u(source, source_id, lead_id, content_hash, record)"
-            " ON CONFLICT (source, source_id) DO UPDATE SET lead_id = excluded.lead_id,"
+            " ON CONFLICT (market, source, source_id) DO UPDATE SET lead_id = excluded.lead_id,"
             " content_hash = excluded.content_hash, record = excluded.record,"
             " rejected_because = NULL, rejected_detail = NULL, last_seen_at = now()",
             self.market,
@@ -128,10 +128,11 @@ class IntakeStore:
         await self.connection.execute(
             "UPDATE source_records r SET record = u.record::jsonb"
             " FROM unnest($1::text[], $2::text[], $3::text[]) u(source, source_id, record)"
-            " WHERE r.source = u.source AND r.source_id = u.source_id",
+            " WHERE r.market = $4 AND r.source = u.source AND r.source_id = u.source_id",
             [source for source, _ in listings],
             [source_id for _, source_id in listings],
             [_encode_json(listing).decode() for listing in listings.values()],
+            self.market,
         )
 
     async def contacts(self, lead_ids: Sequence[str]) -> dict[str, Contact]:
@@ -150,7 +151,7 @@ class IntakeStore:
             " SELECT u.source, u.source_id, $1, u.content_hash, u.reason, u.detail"
             " FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])"
             " u(source, source_id, content_hash, reason, detail)"
-            " ON CONFLICT (source, source_id) DO UPDATE SET"
+            " ON CONFLICT (market, source, source_id) DO UPDATE SET"
             " rejected_because = excluded.rejected_because,"
             " rejected_detail = excluded.rejected_detail, last_seen_at = now()",
             self.market,
@@ -166,9 +167,10 @@ class IntakeStore:
             "UPDATE source_records r SET last_seen_at = now(), rejected_because = NULL,"
             " rejected_detail = NULL"
             " FROM unnest($1::text[], $2::text[]) u(source, source_id)"
-            " WHERE r.source = u.source AND r.source_id = u.source_id",
+            " WHERE r.market = $3 AND r.source = u.source AND r.source_id = u.source_id",
             [source for source, _ in ids],
             [source_id for _, source_id in ids],
+            self.market,
         )
 
     async def write_entities(self, entities: Mapping[bytes, str]) -> None:

@@ -346,6 +346,7 @@ price_ticks = Table(
 # --- intake ------------------------------------------------------------------------
 
 # Who to call and where it stands. Read by lead, for the buyer who owns an order.
+
 contacts = Table(
     "contacts",
     metadata,
@@ -358,28 +359,72 @@ contacts = Table(
     Column("longitude", Double),
     Column("source_url", Text),
     Column("is_invented", Boolean, nullable=False, server_default="false"),
+    # What each record says, by "source source_id": what the row above survives from.
+    Column("claims", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
 )
 
 # What each source said last, without contact data and with masked text.
 source_records = Table(
     "source_records",
     metadata,
+    Column("market", Text, ForeignKey("markets.market"), primary_key=True),
     Column("source", Text, primary_key=True),
     Column("source_id", Text, primary_key=True),
-    Column("market", Text, ForeignKey("markets.market"), nullable=False),
     Column("lead_id", Text),
     Column("content_hash", Text, nullable=False),
     Column("record", JSONB),
+    # Field to [rule, confidence] where a field is not simply as stated; parts of the quality.
+    Column("notes", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("quality", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("licence", Text, nullable=False, server_default="public"),
+    Column("fetched_at", DateTime(timezone=True)),
     Column("rejected_because", Text),
     Column("rejected_detail", Text),
+    Column("reviewed_at", DateTime(timezone=True)),
+    Column("reviewed_by", Text),
+    Column("review_note", Text),
     Column("first_seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("last_seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index(None, "lead_id"),
-    Index(None, "market"),
+    Index(
+        "source_records_rejected_idx",
+        "market",
+        "source",
+        postgresql_where=text("rejected_because IS NOT NULL"),
+    ),
 )
 
-# Which lead a record belongs to: `key` is a hash of a source id or of a normalised
-# address with unit, so the table names no home.
+# By what a record is recognised, one row for each thing it ever said of its home: hashes
+# of address, phone and text, and the place to about 10 m. Erased with the lead.
+match_rows = Table(
+    "match_rows",
+    metadata,
+    Column("market", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("source_id", Text, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("features", LargeBinary, nullable=False),
+)
+
+# What the intake knows of each lead: whether it had the book offer it, and where it went.
+lead_identities = Table(
+    "lead_identities",
+    metadata,
+    Column("lead_id", Text, primary_key=True),
+    Column("market", Text, ForeignKey("markets.market"), nullable=False),
+    Column("number", BigInteger, Identity(), nullable=False),
+    Column("offered", Text, nullable=False),
+    Column("merged_into", Text),
+    CheckConstraint("offered IN ('never', 'listed', 'withdrawn')", name="offered"),
+    Index(None, "market"),
+    Index(
+        "lead_identities_merged_into_idx",
+        "merged_into",
+        postgresql_where=text("merged_into IS NOT NULL"),
+    ),
+)
+
+# Which lead a home is: `key` is a hash of a normalised address with unit.
 entities = Table(
     "entities",
     metadata,
@@ -387,6 +432,36 @@ entities = Table(
     Column("key", LargeBinary, primary_key=True),
     Column("lead_id", Text, nullable=False),
     Index(None, "lead_id"),
+)
+
+# Two leads found to be one: who stayed, who went, and the records that went along.
+lead_merges = Table(
+    "lead_merges",
+    metadata,
+    Column("merge_id", Text, primary_key=True),
+    Column("market", Text, ForeignKey("markets.market"), nullable=False),
+    Column("survivor", Text, nullable=False),
+    Column("merged", Text, nullable=False),
+    Column("records", JSONB, nullable=False),
+    Column("probability", Double, nullable=False),
+    Column("is_link", Boolean, nullable=False, server_default="false"),
+    Column("merged_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("undone_at", DateTime(timezone=True)),
+    Column("undone_by", Text),
+    Column("new_lead_id", Text),
+    Index("lead_merges_market_merged_at_idx", "market", text("merged_at DESC"), "merge_id"),
+    Index(None, "survivor"),
+    Index(None, "merged"),
+)
+
+# Leads that are never joined again: a merge undone, or both sold.
+leads_apart = Table(
+    "leads_apart",
+    metadata,
+    Column("market", Text, ForeignKey("markets.market"), primary_key=True),
+    Column("lead_id", Text, primary_key=True),
+    Column("other_id", Text, primary_key=True),
+    CheckConstraint("lead_id < other_id", name="ordered"),
 )
 
 # Commands of the intake that the book has not answered yet. Public facts only.
@@ -400,7 +475,24 @@ intake_outbox = Table(
     Index(None, "market", "outbox_id"),
 )
 
-# Runs of sources, for the operator.
+# What a professional network tells of a market without being a lead.
+signals = Table(
+    "signals",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("source_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("market", Text),
+    Column("facts", JSONB, nullable=False),
+    Column("content_hash", Text, nullable=False),
+    Column("is_sample", Boolean, nullable=False, server_default="false"),
+    Column("first_seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("last_seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index(None, "market", "kind"),
+)
+
+# --- runs of sources ---------------------------------------------------------------
+
 ingest_runs = Table(
     "ingest_runs",
     metadata,
@@ -411,4 +503,85 @@ ingest_runs = Table(
     Column("finished_at", DateTime(timezone=True)),
     Column("counts", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("error", Text),
+    Column("pages", BigInteger, nullable=False, server_default="0"),
+    Column("records", BigInteger, nullable=False, server_default="0"),
+    Column("errors", BigInteger, nullable=False, server_default="0"),
+    # Field to the share of records that have it: what drift is measured by.
+    Column("fill", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("resumed_from", Text),
+    Index("ingest_runs_source_market_idx", "source", "market", text("started_at DESC")),
+)
+
+run_errors = Table(
+    "run_errors",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("url", Text),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+# One row per source and market: who runs it now, where it goes on, when it is due.
+source_state = Table(
+    "source_state",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("market", Text, primary_key=True),
+    Column("lease_owner", Text),
+    Column("lease_until", DateTime(timezone=True)),
+    Column("next_run_at", DateTime(timezone=True)),
+    Column("checkpoint", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("paused", Boolean, nullable=False, server_default="false"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("drift", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+)
+
+# What was fetched last, so that the next run asks only for what changed.
+fetched_pages = Table(
+    "fetched_pages",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("market", Text, primary_key=True),
+    Column("url_hash", LargeBinary, primary_key=True),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("content_hash", Text),
+    Column("fetched_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("run_id", Text),
+)
+
+# Answers of the model that repairs records, by what it was asked: asked once.
+repairs = Table(
+    "repairs",
+    metadata,
+    Column("content_hash", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("answer", JSONB, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+# Files that buyers and partners hand in: listed once an admin has approved them.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("upload_id", Text, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    Column("market", Text, ForeignKey("markets.market"), nullable=False),
+    Column("filename", Text),
+    Column("media_type", Text, nullable=False),
+    Column("mapping", Text),
+    Column("content", LargeBinary),
+    Column("state", Text, nullable=False),
+    Column("counts", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    _created(),
+    Column("decided_at", DateTime(timezone=True)),
+    Column("decided_by", Text),
+    Column("note", Text),
+    Column("run_id", Text),
+    CheckConstraint("state IN ('waiting', 'approved', 'rejected', 'taken')", name="state"),
+    Index("uploads_created_at_idx", text("created_at DESC"), "upload_id"),
+    Index(None, "user_id"),
 )
