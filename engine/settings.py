@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     markets_file: Path | None = None
     plans_file: Path | None = None
     sources_file: Path | None = None
+    mappings_dir: Path | None = None
     http_host: str = "127.0.0.1"
     http_port: int = Field(8000, ge=1, le=65535)
     api_replicas: int = Field(1, ge=1, le=64)

@@ -11,14 +11,15 @@ import msgspec
 
 DEFAULT_FILE = Path(__file__).with_name("sources.toml")
 
-FetchKind = Literal["index", "documents", "reso"]
+FetchKind = Literal["index", "documents", "reso", "uploads"]
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One source.
 
     `fetch` names how its documents are found: `index` follows result pages to posts,
-    `documents` reads a manifest or fixed addresses, `reso` speaks the RESO Web API.
+    `documents` reads a manifest or fixed addresses, `reso` speaks the RESO Web API,
+    `uploads` reads what accounts sent here: nothing is fetched, and no schedule runs it.
     `parser` is a name in `engine.intake.parsers`. `address` is where it starts, with
     `{market}` filled in; without one the source is off unless a replay site serves it.
     `needs_permission` keeps it off until credentials and a licence note are configured.

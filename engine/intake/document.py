@@ -14,7 +14,8 @@ Parsed = SourceRecord | Rejected | Signal
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """A page, result list, table or feed. `fetched_at` is RFC 3339 UTC; `media_type` is the
     Content-Type in lower case without parameters, `charset` its parameter; `market` is the
-    market whose run fetched it, a hint only; `licence` the scope under which it was fetched."""
+    market whose run fetched it, a hint only; `licence` the scope under which it was fetched;
+    `source` the name in sources.toml, for parsers that read for several sources."""
 
     url: str
     content: bytes
@@ -23,6 +24,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     fetched_at: str | None = None
     market: str | None = None
     licence: str = "public"
+    source: str = ""
 
 
 # Reads one document, never raises on any bytes, and invents no value: what it can't use
