@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 
 from engine.intake.sample_world import SampleWorld
-from engine.intake.sample_world.home import Home, Person
+from engine.intake.sample_world.home import Home, Person, Sighting
 from engine.intake.sample_world.post_page import post_page
+from engine.intake.sample_world.seen import Seen, as_seen
 from engine.market_directory import load_markets
 
 HOMES = 60
@@ -80,15 +81,17 @@ def write_captures(folder: Path) -> int:
         for index in world.homes_of(market):
             home = world.homes[index]
             planted = market == MARKET and home.for_rent
+            post_id = str(7_000_000_000 + index * 10)
+            seen = as_seen(home, Sighting("craigslist", post_id))
             if planted:
                 canaries += 1
-                home = _with_canaries(home)
-            page = post_page(home, str(7_000_000_000 + index * 10), as_of=_AS_OF)
-            (place / f"{7_000_000_000 + index * 10}.html").write_bytes(
-                _plant(page, home) if planted else page
-            )
+                seen = _with_canaries(home, seen)
+            page = post_page(seen, as_of=_AS_OF)
+            (place / f"{post_id}.html").write_bytes(_plant(page, seen) if planted else page)
         if market == MARKET:
-            _write_broken_pages(place, _with_canaries(world.homes[world.homes_of(market)[0]]))
+            home = world.homes[world.homes_of(market)[0]]
+            seen = as_seen(home, Sighting("craigslist", "7900000000"))
+            _write_broken_pages(place, _with_canaries(home, seen))
     return canaries
 
 
@@ -96,28 +99,31 @@ def world_markets(world: SampleWorld, slugs: Iterable[str]) -> list[str]:
     return [slug for slug in slugs if len(world.homes_of(slug))]
 
 
-def _with_canaries(home: Home) -> Home:
+def _with_canaries(home: Home, seen: Seen) -> Seen:
+    planted = msgspec.structs.replace(
+        home, street=f"{4000 + home.index} {STREET_NAME}", person=PERSON, scam=None
+    )
     return msgspec.structs.replace(
-        home,
-        street=f"{4000 + home.index} {STREET_NAME}",
+        as_seen(planted, Sighting(seen.source, seen.source_id)),
+        street=planted.street,
         person=PERSON,
         latitude=LATITUDE,
         longitude=LONGITUDE,
-        scam=None,
     )
 
 
-def _plant(page: bytes, home: Home) -> bytes:
-    number = home.street.split()[0]
+def _plant(page: bytes, seen: Seen) -> bytes:
+    assert seen.street is not None
+    number = seen.street.split()[0]
     lines = "<br>\n".join(_SPELLINGS).format(number=number)
     text = page.decode()
     assert _BODY in text
     return text.replace(_BODY, f"{_BODY}{lines}<br>\n").encode()
 
 
-def _write_broken_pages(place: Path, home: Home) -> None:
+def _write_broken_pages(place: Path, seen: Seen) -> None:
     """Pages that can't become leads: what is kept of them must not tell either."""
-    whole = _plant(post_page(home, "7900000000", as_of=_AS_OF), home)
+    whole = _plant(post_page(seen, as_of=_AS_OF), seen)
     broken = {
         "7900000010": whole[: len(whole) // 3],
         "7900000020": whole.replace(b"30.271937", b"61.271937"),

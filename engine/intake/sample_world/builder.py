@@ -14,8 +14,23 @@ from engine.market_directory import Market
 
 POST_ID_BASE = 7_000_000_000
 COPIES_MAX = 10
-_ZPID_BASE = 900_000_000
-_REDFIN_ID_BASE = 300_000_000
+_FACEBOOK_ID_BASE = 1_000_000_000_000_000
+_ID_BASES = {
+    "zillow": 900_000_000,
+    "redfin": 300_000_000,
+    "realtor": 5_000_000_000,
+    "mls": 400_000_000,
+    "fsbo": 600_000_000,
+}
+_REPOST_SHARE = 0.15
+# The market's own source, which is named like the market.
+_LOCAL = "local"
+_SHARES_RENT = {"craigslist": 0.45, "facebook": 0.2, "zillow": 0.3, "redfin": 0.25,
+                "realtor": 0.12, "mls": 0.1, _LOCAL: 0.15}  # fmt: skip
+_SHARES_SALE = {"craigslist": 0.1, "facebook": 0.05, "zillow": 0.42, "redfin": 0.32,
+                "realtor": 0.2, "mls": 0.3, _LOCAL: 0.1}  # fmt: skip
+_SHARES_OWNER = {"craigslist": 0.5, "facebook": 0.3, "zillow": 0.2, "fsbo": 0.55,
+                 _LOCAL: 0.1}  # fmt: skip
 _DEGREES_PER_HOUSE_NUMBER = 2.2e-6
 _HOUSE_NUMBER_MOST = 9_000
 _SCAM_SHARE = 0.04
@@ -84,7 +99,7 @@ class HomeBuilder:
             person=_person(market.slug, index, rng),
             days_listed=rng.randrange(0, 60),
             text_seed=rng.randrange(2**31),
-            sightings=_sightings(index, rng, for_rent=for_rent, owner=owner),
+            sightings=_sightings(index, market.slug, rng, for_rent=for_rent, owner=owner),
         )
 
     def _door(
@@ -188,17 +203,33 @@ def _reachable(name: str, market: str, line: int, extension: int, mailbox: int) 
 
 
 def _sightings(
-    index: int, rng: random.Random, *, for_rent: bool, owner: bool
+    index: int, market: str, rng: random.Random, *, for_rent: bool, owner: bool
 ) -> tuple[Sighting, ...]:
-    on_craigslist = rng.random() < (0.7 if for_rent else 0.9 if owner else 0.2)
-    copies = 1 + (rng.random() < 0.15) if on_craigslist else 0
-    found = [Sighting("craigslist", _post_id(index, copy)) for copy in range(copies)]
-    if rng.random() < (0.4 if for_rent else 0.7):
-        found.append(Sighting("zillow", str(_ZPID_BASE + index)))
-    if rng.random() < (0.35 if for_rent else 0.6) or not found:
-        name = f"redfin-5{index:012d}" if for_rent else str(_REDFIN_ID_BASE + index)
-        found.append(Sighting("redfin", name))
+    """Where the home is offered: 1.7 places on average, one at least."""
+    shares = _SHARES_RENT if for_rent else _SHARES_OWNER if owner else _SHARES_SALE
+    found = []
+    for source, share in shares.items():
+        if rng.random() < share:
+            found += _sightings_at(source, index, market, rng, for_rent=for_rent)
+    if not found:
+        source = rng.choices(list(shares), list(shares.values()))[0]
+        found += _sightings_at(source, index, market, rng, for_rent=for_rent)
     return tuple(found)
+
+
+def _sightings_at(
+    source: str, index: int, market: str, rng: random.Random, *, for_rent: bool
+) -> list[Sighting]:
+    """Classifieds are posted again under new ids; a portal knows a home by one."""
+    if source == _LOCAL:
+        return [Sighting(market, f"local-{index}")]
+    if source not in _ID_BASES:
+        copies = 1 + (rng.random() < _REPOST_SHARE)
+        base = POST_ID_BASE if source == "craigslist" else _FACEBOOK_ID_BASE
+        return [Sighting(source, str(base + index * COPIES_MAX + copy)) for copy in range(copies)]
+    if source == "redfin" and for_rent:
+        return [Sighting(source, f"redfin-5{index:012d}")]
+    return [Sighting(source, str(_ID_BASES[source] + index))]
 
 
 def _post_id(index: int, copy: int) -> str:

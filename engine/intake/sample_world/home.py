@@ -13,11 +13,14 @@ class Sighting(msgspec.Struct, frozen=True):
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom to call. `phone` carries an extension: 555-01XX has only 100 lines."""
+    """Whom to call. `phone` carries an extension: 555-01XX has only 100 lines.
+
+    A home's own person has both; a sighting may show only one of them.
+    """
 
     name: str
-    phone: str
-    email: str
+    phone: str | None
+    email: str | None
 
 
 class Home(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from html import escape
 
 from engine.intake.readings import rfc3339
-from engine.intake.sample_world.home import Home
-from engine.intake.sample_world.prose import remarks_of, street_line, title_of
+from engine.intake.sample_world.seen import Seen
 
 _SECTIONS = {
     "apa": "apartments / housing for rent",
@@ -28,25 +28,18 @@ _PAGE = """<!DOCTYPE html>
 <meta name="x-aiqleads-sample" content="invented home, seed world">
 <title>{title}</title>
 <link rel="canonical" href="{url}">
-<meta name="geo.position" content="{latitude:.6f};{longitude:.6f}">
-<script type="application/ld+json" id="ld_posting_data">{facts}</script>
+{position}<script type="application/ld+json" id="ld_posting_data">{facts}</script>
 </head><body class="posting">
 <ul class="breadcrumbs"><li class="crumb category"><p>\
 <a href="/search/{section}">{section_name}</a></p></li></ul>
-<div class="reply-info"><span class="reply-contact-name">{name}</span>
-<p class="reply-tel-number">{phone}</p>
-<p class="reply-email-address"><a href="mailto:{email}">{email}</a></p></div>
-<h1 class="postingtitle"><span class="postingtitletext"><span class="price">${price:,}</span> \
-<span class="housing">/ {rooms}{area}ft<sup>2</sup> - </span>\
+<div class="reply-info">{reply}</div>
+<h1 class="postingtitle"><span class="postingtitletext">{price}\
+<span class="housing">/ {rooms}</span>\
 <span id="titletextonly">{title}</span><small> ({city})</small></span></h1>
 <section class="userbody"><figure class="iw"><div id="thumbs">{thumbs}</div></figure>
-<div class="mapAndAttrs"><div class="mapbox">
-<div id="map" class="viewposting" data-latitude="{latitude:.6f}" \
-data-longitude="{longitude:.6f}" data-accuracy="10"></div>
-<div class="mapaddress">{street}</div></div>
-<p class="attrgroup"><span class="shared-line-bubble"><b>{beds}BR</b> / <b>{baths}Ba</b></span>
-<span class="shared-line-bubble"><b>{area}</b>ft<sup>2</sup></span></p>
-<p class="attrgroup"><span>{kind}</span><br>{attributes}</p></div>
+<div class="mapAndAttrs">{map_box}
+<p class="attrgroup">{bubbles}</p>
+<p class="attrgroup">{kind}<br>{attributes}</p></div>
 <section id="postingbody">
 {body}
 </section>
@@ -57,70 +50,115 @@ data-longitude="{longitude:.6f}" data-accuracy="10"></div>
 """
 
 
-def section_of(home: Home) -> str:
-    if home.for_rent:
+def post_pages(
+    sightings: Iterable[Seen], *, market: str, as_of: datetime, part: int
+) -> Iterator[tuple[str, str, bytes]]:
+    """(name, media type, page), one for each sighting."""
+    for seen in sightings:
+        yield f"{market}/posts/{seen.source_id}.html", "text/html", post_page(seen, as_of=as_of)
+
+
+def section_of(seen: Seen) -> str:
+    if seen.for_rent:
         return "apa"
-    return "reo" if home.for_sale_by_owner else "reb"
+    return "reo" if seen.by_owner else "reb"
 
 
-def post_page(home: Home, post_id: str, *, as_of: datetime) -> bytes:
-    """The page of one of the home's posts, posted `days_listed` days before `as_of`."""
-    copy = int(post_id) % 10
-    section = section_of(home)
-    street = _posted_street(home)
-    posted = rfc3339(as_of - timedelta(days=home.days_listed, minutes=home.index % 1440 - copy))
+def post_page(seen: Seen, *, as_of: datetime) -> bytes:
+    """The post's page, posted `posted_days_ago` days before `as_of`."""
+    section = section_of(seen)
+    minutes = int(seen.source_id) % 1439
+    posted = rfc3339(as_of - timedelta(days=seen.posted_days_ago, minutes=minutes))
     return _PAGE.format(
-        title=escape(title_of(home)),
-        url=f"https://{home.market}.sample.example/{section}/{post_id}.html",
-        latitude=home.latitude,
-        longitude=home.longitude,
-        facts=_facts(home, street),
+        title=escape(seen.title),
+        url=f"https://{seen.market}.sample.example/{section}/{seen.source_id}.html",
+        position=_position(seen),
+        facts=_facts(seen),
         section=section,
         section_name=_SECTIONS[section],
-        name=escape(home.person.name),
-        phone=escape(home.person.phone),
-        email=escape(home.person.email),
-        price=home.price,
-        rooms=f"{home.bedrooms}br - " if home.bedrooms else "",
-        area=home.living_area,
-        city=escape(home.city),
-        thumbs='<a class="thumb" href="#"></a>' * (1 + home.text_seed % 9),
-        street=escape(street),
-        beds=home.bedrooms,
-        baths=f"{home.bathrooms:g}",
-        kind=_WORDS[home.sub_type],
-        attributes="<span>rent period: <b>monthly</b></span>" if home.for_rent else "",
-        body=escape(remarks_of(home)).replace("\n", "<br>\n"),
-        post_id=post_id,
+        reply=_reply(seen),
+        price="" if seen.price is None else f'<span class="price">${seen.price:,}</span> ',
+        rooms=_rooms(seen),
+        city=escape(seen.city or ""),
+        thumbs='<a class="thumb" href="#"></a>' * seen.images,
+        map_box=_map_box(seen),
+        bubbles=_bubbles(seen),
+        kind="" if seen.sub_type is None else f"<span>{_WORDS[seen.sub_type]}</span>",
+        attributes="<span>rent period: <b>monthly</b></span>" if seen.for_rent else "",
+        body=escape(seen.remarks or "").replace("\n", "<br>\n"),
+        post_id=seen.source_id,
         posted=posted,
     ).encode()
 
 
-def _posted_street(home: Home) -> str:
-    """Some sellers leave the unit out."""
-    line = street_line(home, style=home.text_seed % 4)
-    if home.unit is not None and home.text_seed % 5 < 2:
-        return home.street
-    return line
+def _position(seen: Seen) -> str:
+    if seen.latitude is None:
+        return ""
+    return f'<meta name="geo.position" content="{seen.latitude:.6f};{seen.longitude:.6f}">\n'
 
 
-def _facts(home: Home, street: str) -> str:
+def _reply(seen: Seen) -> str:
+    person = seen.person
+    if person is None:
+        return ""
+    parts = [f'<span class="reply-contact-name">{escape(person.name)}</span>']
+    if person.phone is not None:
+        parts.append(f'<p class="reply-tel-number">{escape(person.phone)}</p>')
+    if person.email is not None:
+        email = escape(person.email)
+        parts.append(f'<p class="reply-email-address"><a href="mailto:{email}">{email}</a></p>')
+    return "\n".join(parts)
+
+
+def _rooms(seen: Seen) -> str:
+    rooms = f"{seen.bedrooms}br - " if seen.bedrooms else ""
+    return rooms + (f"{seen.living_area}ft<sup>2</sup> - " if seen.living_area else "")
+
+
+def _map_box(seen: Seen) -> str:
+    shown = ""
+    if seen.latitude is not None:
+        shown = (
+            f'<div id="map" class="viewposting" data-latitude="{seen.latitude:.6f}" '
+            f'data-longitude="{seen.longitude:.6f}" data-accuracy="10"></div>'
+        )
+    if seen.street_line:
+        shown += f'<div class="mapaddress">{escape(seen.street_line)}</div>'
+    return f'<div class="mapbox">{shown}</div>' if shown else ""
+
+
+def _bubbles(seen: Seen) -> str:
+    counts = []
+    if seen.bedrooms is not None:
+        counts.append(f"<b>{seen.bedrooms}BR</b>")
+    if seen.bathrooms is not None:
+        counts.append(f"<b>{seen.bathrooms:g}Ba</b>")
+    area = f"<b>{seen.living_area}</b>ft<sup>2</sup>" if seen.living_area is not None else ""
+    return "\n".join(
+        f'<span class="shared-line-bubble">{each}</span>'
+        for each in (" / ".join(counts), area)
+        if each
+    )
+
+
+def _facts(seen: Seen) -> str:
     document = {
         "@context": "http://schema.org",
-        "@type": "Apartment" if home.unit else "House",
-        "name": title_of(home),
-        "latitude": f"{home.latitude:.6f}",
-        "longitude": f"{home.longitude:.6f}",
-        "numberOfBedrooms": str(home.bedrooms),
-        "numberOfBathroomsTotal": home.bathrooms,
+        "@type": "Apartment" if seen.unit else "House",
+        "name": seen.title,
+        "latitude": None if seen.latitude is None else f"{seen.latitude:.6f}",
+        "longitude": None if seen.longitude is None else f"{seen.longitude:.6f}",
+        "numberOfBedrooms": None if seen.bedrooms is None else str(seen.bedrooms),
+        "numberOfBathroomsTotal": seen.bathrooms,
         "address": {
             "@type": "PostalAddress",
-            "streetAddress": street,
-            "addressLocality": home.city,
-            "addressRegion": home.state,
-            "postalCode": home.postal_code,
+            "streetAddress": seen.street_line,
+            "addressLocality": seen.city,
+            "addressRegion": seen.state,
+            "postalCode": seen.postal_code,
             "addressCountry": "US",
         },
     }
+    stated = {key: value for key, value in document.items() if value is not None}
     # A closing tag inside the text must not end the script element.
-    return json.dumps(document).replace("<", "\\u003c")
+    return json.dumps(stated).replace("<", "\\u003c")

@@ -71,21 +71,27 @@ def remarks_of(home: Home) -> str:
     return "\n".join(lines)
 
 
-def street_line(home: Home, *, style: int) -> str:
-    """The street and unit in one of four writings: what differs between sources."""
-    street = home.street if style % 2 == 0 else _long_writing(home.street)
-    if home.unit is None:
-        return street
-    designator = ("APT ", "#", "Unit ", "Apt. ")[style % 4]
-    return f"{street} {designator}{home.unit}"
+def street_writing(street: str, *, style: int) -> str:
+    """The street as USPS abbreviates it, or in whole words."""
+    return street if style % 2 == 0 else _long_writing(street)
+
+
+def unit_writing(unit: str, *, style: int) -> str:
+    """The unit with one of four designators."""
+    return f"{('APT ', '#', 'Unit ', 'Apt. ')[style % 4]}{unit}"
 
 
 def _invitation(home: Home, rng: random.Random) -> str:
-    phone = _phone_writing(home.person.phone, rng.randrange(6))
-    email = home.person.email
+    phone, email = home.person.phone, home.person.email
+    assert phone is not None
+    assert email is not None
+    phone = _phone_writing(phone, rng.randrange(6))
     if rng.random() < 0.3:
         email = email.replace("@", " at ").replace(".com", " dot com")
-    place = street_line(home, style=rng.randrange(4))
+    style = rng.randrange(4)
+    place = street_writing(home.street, style=style)
+    if home.unit is not None:
+        place = f"{place} {unit_writing(home.unit, style=style)}"
     return rng.choice(
         (
             f"Call {home.person.name} at {phone}.",

@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from engine.intake.readings import rfc3339
-from engine.intake.sample_world.home import Home
-from engine.intake.sample_world.prose import remarks_of, street_line
+from engine.intake.sample_world.seen import Seen
 
 _ZILLOW_TYPES = {
     "Apartment": "apartment",
@@ -21,6 +20,8 @@ _ZILLOW_TYPES = {
     "Manufactured Home": "manufactured",
 }
 _REDFIN_TYPES = {
+    "Apartment": "Apartment",
+    "Duplex": "Multi-Family (2-4 Unit)",
     "Single Family Residence": "Single Family Residential",
     "Townhouse": "Townhouse",
     "Condominium": "Condo/Co-op",
@@ -30,136 +31,145 @@ _SQUARE_FEET_PER_ACRE = 43_560
 _QUARTER_ACRE = 10_890
 
 Cell = str | int | float | bool | None
-Table = tuple[str, str, bytes]
-"""(source, file name, content)."""
+Rendered = tuple[str, str, bytes]
+"""(name, media type, content)."""
 
 
-def tables_of(homes: Iterable[Home], *, market: str, part: int, as_of: datetime) -> Iterable[Table]:
-    """The non-empty tables that offer these homes of one market."""
-    homes = list(homes)
-    day = as_of.strftime("%Y%m%d")
-    tail = f"{part:04d}"
-    makers: tuple[tuple[str, str, bool, Callable[[list[tuple[Home, str]], datetime], bytes]], ...]
-    makers = (
-        ("zillow", f"{market}_listings_{day}_{tail}.csv", False, _zillow_table),
-        ("zillow", f"{market}_rentals_{day}_{tail}.csv", True, _zillow_table),
-        ("redfin", f"{market}_{as_of:%Y-%m-%d}_{tail}_redfin.json", False, _redfin_sales),
-        ("redfin", f"{market}_rentals_{as_of:%Y-%m}_{tail}.csv", True, _redfin_rentals),
-    )
-    for source, filename, for_rent, make in makers:
-        offered = [
-            (home, sighting.source_id)
-            for home in homes
-            if home.for_rent is for_rent
-            for sighting in home.sightings
-            if sighting.source == source
-        ]
-        if offered:
-            yield source, filename, make(offered, as_of)
+def zillow_tables(
+    sightings: Iterable[Seen], *, market: str, as_of: datetime, part: int
+) -> Iterator[Rendered]:
+    """A table of homes for sale and one of homes for rent, those that are not empty."""
+    sales, rentals = _by_kind(sightings)
+    for seen, kind in ((sales, "listings"), (rentals, "rentals")):
+        if seen:
+            name = f"{market}_{kind}_{as_of:%Y%m%d}_{part:04d}.csv"
+            yield name, "text/csv", _csv(_zillow_row(each, as_of) for each in seen)
 
 
-def _zillow_table(offered: list[tuple[Home, str]], as_of: datetime) -> bytes:
-    return _csv(_zillow_row(home, source_id, as_of) for home, source_id in offered)
+def redfin_tables(
+    sightings: Iterable[Seen], *, market: str, as_of: datetime, part: int
+) -> Iterator[Rendered]:
+    """Homes for sale as JSON and homes for rent as CSV, those that are not empty."""
+    sales, rentals = _by_kind(sightings)
+    if sales:
+        name = f"{market}_{as_of:%Y-%m-%d}_{part:04d}_redfin.json"
+        yield name, "application/json", _redfin_sales(sales, as_of)
+    if rentals:
+        name = f"{market}_rentals_{as_of:%Y-%m}_{part:04d}.csv"
+        yield name, "text/csv", _csv(_redfin_rental(each, as_of) for each in rentals)
 
 
-def _zillow_row(home: Home, source_id: str, as_of: datetime) -> dict[str, Cell]:
-    lot = home.lot_square_feet
+def _by_kind(sightings: Iterable[Seen]) -> tuple[list[Seen], list[Seen]]:
+    found = list(sightings)
+    return [s for s in found if not s.for_rent], [s for s in found if s.for_rent]
+
+
+def _zillow_row(seen: Seen, as_of: datetime) -> dict[str, Cell]:
     return {
-        "zpid": source_id,
-        "address": street_line(home, style=home.index % 2 * 2),
-        "zipcode": home.postal_code,
-        "city": home.city,
-        "state": home.state,
-        "latitude": home.latitude,
-        "longitude": home.longitude,
-        "price": home.price,
-        "bedrooms": float(home.bedrooms),
-        "bathrooms": home.bathrooms,
-        "sqft": float(home.living_area) if home.text_seed % 11 else None,
-        "year_built": float(home.year_built),
-        "lot_size_acres": _lot_cell(lot),
-        "property_type": _ZILLOW_TYPES[home.sub_type],
-        "days_on_market": home.days_listed,
-        "listing_url": f"https://portal-z.sample.example/homedetails/{source_id}_zpid/",
+        "zpid": seen.source_id,
+        "address": seen.street_line,
+        "zipcode": seen.postal_code,
+        "city": seen.city,
+        "state": seen.state,
+        "latitude": seen.latitude,
+        "longitude": seen.longitude,
+        "price": seen.price,
+        "price_change": _price_change(seen),
+        "bedrooms": _as_float(seen.bedrooms),
+        "bathrooms": seen.bathrooms,
+        "sqft": _as_float(seen.living_area),
+        "year_built": _as_float(seen.year_built),
+        "lot_size_acres": _lot_cell(seen.lot_square_feet),
+        "property_type": _ZILLOW_TYPES[seen.sub_type] if seen.sub_type else None,
+        "days_on_market": seen.posted_days_ago,
+        "listing_url": f"https://portal-z.sample.example/homedetails/{seen.source_id}_zpid/",
         "fetched_at": as_of.strftime("%Y-%m-%d %H:%M"),
-        "listing_type": "For Rent" if home.for_rent else "For Sale",
-        "description": remarks_of(home) if home.text_seed % 3 == 0 else None,
-        **_contact_cells(home),
+        "listing_type": "For Rent" if seen.for_rent else "For Sale",
+        "description": seen.remarks,
+        **_contact_cells(seen),
     }
 
 
-def _redfin_sales(offered: list[tuple[Home, str]], as_of: datetime) -> bytes:
+def _redfin_sales(sightings: list[Seen], as_of: datetime) -> bytes:
     document = {
         "as_of": rfc3339(as_of),
         "source": "invented homes",
         "status": "active",
         "is_sample": True,
-        "n_listings": len(offered),
-        "listings": [_redfin_sale(home, source_id) for home, source_id in offered],
+        "n_listings": len(sightings),
+        "listings": [_redfin_sale(seen) for seen in sightings],
     }
     return json.dumps(document).encode()
 
 
-def _redfin_sale(home: Home, source_id: str) -> dict[str, Cell]:
+def _redfin_sale(seen: Seen) -> dict[str, Cell]:
     return {
-        "address": street_line(home, style=2),
-        "city": home.city,
-        "state": home.state,
-        "zip": home.postal_code,
-        "price_usd": home.price if home.text_seed % 4 else home.price - 1_000,
-        "beds": float(home.bedrooms),
-        "baths": home.bathrooms,
-        "sqft": home.living_area,
-        "lot_size_sqft": home.lot_square_feet,
-        "year_built": home.year_built,
-        "days_on_market": home.days_listed,
-        "property_type": _REDFIN_TYPES[home.sub_type],
-        "status": "Active",
-        "url": f"https://portal-r.sample.example/{home.state}/home/{source_id}",
-        "lat": home.latitude,
-        "lng": home.longitude,
-        "mls_number": None,
+        "address": seen.street_line,
+        "city": seen.city,
+        "state": seen.state,
+        "zip": seen.postal_code,
+        "price_usd": seen.price,
+        "beds": _as_float(seen.bedrooms),
+        "baths": seen.bathrooms,
+        "sqft": seen.living_area,
+        "lot_size_sqft": seen.lot_square_feet,
+        "year_built": seen.year_built,
+        "days_on_market": seen.posted_days_ago,
+        "property_type": _REDFIN_TYPES[seen.sub_type] if seen.sub_type else None,
+        "status": seen.status,
+        "url": f"https://portal-r.sample.example/{seen.state}/home/{seen.source_id}",
+        "lat": seen.latitude,
+        "lng": seen.longitude,
+        "mls_number": seen.listing_id,
         "sold_date": "",
-        "remarks": remarks_of(home) if home.text_seed % 2 else None,
-        **_contact_cells(home),
+        "remarks": seen.remarks,
+        **_contact_cells(seen),
     }
 
 
-def _redfin_rentals(offered: list[tuple[Home, str]], as_of: datetime) -> bytes:
-    return _csv(_redfin_rental(home, source_id, as_of) for home, source_id in offered)
-
-
-def _redfin_rental(home: Home, source_id: str, as_of: datetime) -> dict[str, Cell]:
-    line = street_line(home, style=2)
+def _redfin_rental(seen: Seen, as_of: datetime) -> dict[str, Cell]:
+    line = seen.street_line
+    place = f"{seen.city}, {seen.state} {seen.postal_code or ''}".strip()
     return {
-        "id": source_id,
-        "address": f"{line}, {home.city}, {home.state} {home.postal_code}",
-        "zip_code": home.postal_code,
+        "id": seen.source_id,
+        "address": f"{line}, {place}" if line else place,
+        "zip_code": seen.postal_code,
         # As in the portal's own export these two are a shared middle, not the home.
-        "latitude": round(home.latitude, 1),
-        "longitude": round(home.longitude, 1),
-        "bedrooms": float(home.bedrooms),
-        "bathrooms": home.bathrooms,
-        "rent": home.price,
-        "sqft": float(home.living_area) if home.text_seed % 7 else None,
-        "listing_url": f"https://portal-r.sample.example/{home.state}/home/{source_id[8:]}",
-        "description": remarks_of(home) if home.text_seed % 2 else None,
-        "property_type": home.sub_type if home.text_seed % 3 else None,
+        "latitude": None if seen.latitude is None else round(seen.latitude, 1),
+        "longitude": None if seen.longitude is None else round(seen.longitude, 1),
+        "bedrooms": _as_float(seen.bedrooms),
+        "bathrooms": seen.bathrooms,
+        "rent": seen.price,
+        "sqft": _as_float(seen.living_area),
+        "listing_url": f"https://portal-r.sample.example/{seen.state}/home/{seen.source_id[8:]}",
+        "description": seen.remarks,
+        "property_type": seen.sub_type,
         "scraped_at": as_of.strftime("%Y-%m-%dT%H:%M:%S"),
-        "geocoded_lat": home.latitude,
-        "geocoded_lon": home.longitude,
-        "geocoded_status": "success",
-        **_contact_cells(home),
+        "geocoded_lat": seen.latitude,
+        "geocoded_lon": seen.longitude,
+        "geocoded_status": "failed" if seen.latitude is None else "success",
+        **_contact_cells(seen),
     }
 
 
-def _contact_cells(home: Home) -> dict[str, Cell]:
+def _contact_cells(seen: Seen) -> dict[str, Cell]:
+    person = seen.person
     return {
-        "contact_name": home.person.name,
-        "contact_phone": home.person.phone,
-        "contact_email": home.person.email,
+        "contact_name": person.name if person else None,
+        "contact_phone": person.phone if person else None,
+        "contact_email": person.email if person else None,
         "is_sample": True,
     }
+
+
+def _price_change(seen: Seen) -> int | None:
+    if seen.price is None or seen.previous_price is None:
+        return None
+    return seen.price - seen.previous_price
+
+
+def _as_float(value: int | None) -> float | None:
+    return None if value is None else float(value)
 
 
 def _lot_cell(square_feet: int | None) -> float | None:

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import overload
+from typing import Protocol, overload
 
 from engine.intake.sample_world.builder import COPIES_MAX, POST_ID_BASE, HomeBuilder
-from engine.intake.sample_world.home import Home
-from engine.intake.sample_world.post_page import post_page
-from engine.intake.sample_world.table_files import Table, tables_of
+from engine.intake.sample_world.home import Home, Sighting
+from engine.intake.sample_world.post_page import post_page, post_pages
+from engine.intake.sample_world.seen import Seen, as_seen
+from engine.intake.sample_world.table_files import redfin_tables, zillow_tables
 from engine.market_directory import Market
 
 DEFAULT_AS_OF = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
-_HOMES_PER_TABLE_PART = 5_000
+_HOMES_PER_PART = 5_000
+
+Rendered = tuple[str, str, bytes]
+"""(name, media type, content) of one document of a source."""
+
+
+class Renderer(Protocol):
+    """How a source shows its sightings of one market. `part` tells several calls apart."""
+
+    def __call__(
+        self, sightings: Iterable[Seen], *, market: str, as_of: datetime, part: int
+    ) -> Iterator[Rendered]: ...
+
+
+RENDERERS: dict[str, Renderer] = {
+    "craigslist": post_pages,
+    "zillow": zillow_tables,
+    "redfin": redfin_tables,
+}
 
 
 class Homes(Sequence[Home]):
@@ -85,22 +104,48 @@ class SampleWorld:
         if not 0 <= index < len(self.homes):
             return None
         home = self._builder.build(index)
-        if home.market != market or all(s.source_id != post_id for s in home.sightings):
+        sighting = Sighting("craigslist", post_id)
+        if home.market != market or sighting not in home.sightings:
             return None
-        return post_page(home, post_id, as_of=self._as_of)
+        return post_page(as_seen(home, sighting), as_of=self._as_of)
+
+    def sightings(self, market: str, source: str | None = None) -> Iterator[Seen]:
+        """What the sources, or one of them, say of a market's homes, in the homes' order."""
+        return self._seen(self.homes_of(market), source)
+
+    def documents(self, source: str, market: str) -> Iterator[Rendered]:
+        """The documents in which a source offers a market's homes, tables at most 5,000 each.
+
+        Raises KeyError for a source that has no renderer, and for an unknown market.
+        """
+        if source not in RENDERERS:
+            raise KeyError(f"no sample pages of source {source!r}; known: {', '.join(RENDERERS)}")
+        indexes = self.homes_of(market)
+        for part, first in enumerate(range(0, len(indexes), _HOMES_PER_PART)):
+            seen = self._seen(indexes[first : first + _HOMES_PER_PART], source)
+            yield from RENDERERS[source](seen, market=market, as_of=self._as_of, part=part)
+
+    def truth(self) -> Iterator[tuple[tuple[str, str], int]]:
+        """((source, source id), home index) of every sighting: a lead is a home's offer, so
+        sightings of one index are one lead. A clone is an offer, and a lead, of its own."""
+        for home in self.homes:
+            for sighting in home.sightings:
+                yield (sighting.source, sighting.source_id), home.index
 
     def pages(self, market: str) -> Iterator[tuple[str, bytes]]:
-        """(path, page) of every post of a market."""
-        for index in self.homes_of(market):
+        """(path, page) of every classified post of a market."""
+        for name, _media_type, content in self.documents("craigslist", market):
+            yield name, content
+
+    def tables(self, market: str) -> Iterator[Rendered]:
+        """(source, file name, content) of the portals' tables of a market."""
+        for source in ("zillow", "redfin"):
+            for name, _media_type, content in self.documents(source, market):
+                yield source, name, content
+
+    def _seen(self, indexes: Iterable[int], source: str | None) -> Iterator[Seen]:
+        for index in indexes:
             home = self._builder.build(index)
             for sighting in home.sightings:
-                if sighting.source == "craigslist":
-                    page = post_page(home, sighting.source_id, as_of=self._as_of)
-                    yield f"{market}/posts/{sighting.source_id}.html", page
-
-    def tables(self, market: str) -> Iterator[Table]:
-        """(source, file name, content) of a market's tables, at most 5,000 homes each."""
-        indexes = self.homes_of(market)
-        for part, first in enumerate(range(0, len(indexes), _HOMES_PER_TABLE_PART)):
-            homes = (self._builder.build(i) for i in indexes[first : first + _HOMES_PER_TABLE_PART])
-            yield from tables_of(homes, market=market, part=part, as_of=self._as_of)
+                if source is None or sighting.source == source:
+                    yield as_seen(home, sighting)
