@@ -30,11 +30,19 @@ class Bought(_Answer, frozen=True):
     balance: int
 
 
+class Merged(_Answer, frozen=True):
+    """Of two leads `survivor` stays. `merged` is withdrawn, or sold out too if `is_link`."""
+
+    survivor: str
+    merged: str
+    is_link: bool
+
+
 class Done(_Answer, frozen=True):
     """Decided, with nothing more to say."""
 
 
-Answer = Held | Bought | Done | Refused
+Answer = Held | Bought | Merged | Done | Refused
 
 
 class Request(msgspec.Struct, frozen=True, gc=False, array_like=True):

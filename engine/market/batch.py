@@ -13,7 +13,7 @@ from typing import NamedTuple
 from engine.market import commands as c
 from engine.market import events as e
 from engine.market.account import Account
-from engine.market.answers import Answer, Bought, Done, Held, Request
+from engine.market.answers import Answer, Bought, Done, Held, Merged, Request
 from engine.market.book import Book
 from engine.market.lead import Lead, LeadState
 from engine.market.listing import Listing
@@ -68,7 +68,8 @@ class Outcome:
         self.past_holds: set[tuple[str, str]] = set()
         self.listed: dict[str, Listing] = {}
         self.updated: dict[str, Listing] = {}
-        self.merged_into: dict[str, str] = {}
+        # Where a withdrawn lead went, None for one that is on offer again.
+        self.merged_into: dict[str, str | None] = {}
         self.sales: list[e.LeadSold] = []
         self.ticks: list[tuple[int, e.LeadsRepriced]] = []
 
@@ -216,6 +217,8 @@ class _Batch:
                 outcome.seats.add((lead_id, user_id))
             case e.LeadWithdrawn(lead_id=lead_id, merged_into=str(into)):
                 outcome.merged_into[lead_id] = into
+            case e.LeadRelisted(lead_id=lead_id):
+                outcome.merged_into[lead_id] = None
 
     def _answer(self, command: c.Command, event: e.Event | None, account: Account | None) -> Answer:
         match event:
@@ -224,6 +227,10 @@ class _Batch:
                 return Bought(event.order_id, event.lead_id, event.price, self.now, account.balance)
             case e.LeadHeld():
                 return Held(event.lead_id, event.price, event.hold, event.held_until)
+            case e.LeadWithdrawn(merged_into=str(survivor)) if isinstance(command, c.Merge):
+                return Merged(survivor, event.lead_id, False)
+        if isinstance(command, c.Merge):
+            return Merged(command.lead_id, command.other_id, True)
         if isinstance(command, c.Extend):
             taken = self.book.leads[command.lead_id].taken
             assert taken is not None

@@ -16,6 +16,7 @@ from engine.market import events as e
 from engine.market.account import Account
 from engine.market.commands import Refused
 from engine.market.lead import (
+    AVAILABLE,
     HELD,
     MOVES,
     QUARANTINED,
@@ -41,6 +42,8 @@ UNAVAILABLE = {
     WITHDRAWN: Refused("lead-unavailable", "this lead is withdrawn"),
     QUARANTINED: NOT_FOUND,
 }
+# Of the open ones the seats tell. A lead under review stays, so that no twin of it slips by.
+_PROGRESS = {SOLD: 3, QUARANTINED: 2, HELD: 1, AVAILABLE: 1, WITHDRAWN: 0}
 NO_ACCOUNT = Refused("forbidden", "this account may not trade")
 
 
@@ -54,6 +57,7 @@ _DECIDES: dict[type, str] = {
     c.ListLead: "_list",
     c.UpdateLead: "_update",
     c.Withdraw: "_withdraw",
+    c.Merge: "_merge",
     c.Quarantine: "_quarantine",
     c.Approve: "_approve",
     c.Relist: "_relist",
@@ -68,8 +72,8 @@ _APPLIES: dict[type, str] = {
     e.LeadUpdated: "_on_updated",
     e.LeadWithdrawn: "_on_withdrawn",
     e.LeadQuarantined: "_on_quarantined",
-    e.LeadApproved: "_on_reopened",
-    e.LeadRelisted: "_on_reopened",
+    e.LeadApproved: "_on_approved",
+    e.LeadRelisted: "_on_relisted",
     e.LeadsRepriced: "_on_repriced",
 }
 
@@ -80,6 +84,10 @@ class Book:
     def __init__(self) -> None:
         self.leads: dict[str, Lead] = {}
         self.live_holds = 0
+        # Where merged leads went, and the same the other way round: who bought one of them
+        # has bought the lead that stayed.
+        self.merged_into: dict[str, str] = {}
+        self._merged_from: dict[str, set[str]] = {}
         # Live holds by buyer, none at zero.
         self.holds_of: dict[str, int] = {}
         self._deadlines: list[tuple[int, str, str]] = []
@@ -129,6 +137,8 @@ class Book:
             return self._no_hold(lead, command.user_id, now)
         if (lead.state, move) not in MOVES:
             return UNAVAILABLE[lead.state]
+        if self._bought_as_another(command.lead_id, command.user_id):
+            return ALREADY_BOUGHT
         if seat is None:
             price, number = account.plan.discounted(lead.price), lead.free_seat()
         else:
@@ -159,6 +169,8 @@ class Book:
             return ALREADY_HELD if seat.order_id is None else ALREADY_BOUGHT
         if (lead.state, "hold") not in MOVES:
             return UNAVAILABLE[lead.state]
+        if self._bought_as_another(command.lead_id, user_id):
+            return ALREADY_BOUGHT
         if account.live_holds >= plan.holds_max:
             return Refused(
                 "hold-limit", f"your plan holds at most {plan.holds_max} leads at a time"
@@ -243,6 +255,21 @@ class Book:
             command.lead_id, command.reason, command.merged_into
         )
 
+    def _merge(
+        self, command: c.Merge, now: int, account: Account | None
+    ) -> e.Event | Refused | None:
+        older, younger = self.leads.get(command.lead_id), self.leads.get(command.other_id)
+        if older is None or younger is None:
+            return NOT_FOUND
+        if older is younger:
+            return Refused("validation", "a lead can't be merged with itself")
+        stays, goes = command.lead_id, command.other_id
+        if _progress(younger) > _progress(older):
+            stays, goes = goes, stays
+        if (self.leads[goes].state, "merge") not in MOVES:
+            return None
+        return e.LeadWithdrawn(goes, "merged", stays)
+
     def _quarantine(
         self, command: c.Quarantine, now: int, account: Account | None
     ) -> e.Event | Refused:
@@ -285,6 +312,22 @@ class Book:
             return None
         lead_ids, prices = zip(*changed, strict=True)
         return e.LeadsRepriced(lead_ids[0], lead_ids, prices, command.reason)
+
+    def _bought_as_another(self, lead_id: str, user_id: str) -> bool:
+        """Whether the buyer has bought a lead that was merged into this one."""
+        if lead_id not in self._merged_from:
+            return False
+        seen, waiting = {lead_id}, list(self._merged_from[lead_id])
+        while waiting:
+            merged_id = waiting.pop()
+            if merged_id in seen:
+                continue
+            seen.add(merged_id)
+            merged = self.leads[merged_id]
+            if merged.taken and user_id in merged.taken:
+                return True
+            waiting.extend(self._merged_from.get(merged_id, ()))
+        return False
 
     def _live_hold(self, lead_id: str, user_id: str) -> Seat | None:
         lead = self.leads.get(lead_id)
@@ -356,17 +399,31 @@ class Book:
     def _on_withdrawn(self, event: e.LeadWithdrawn, at: int) -> None:
         self._close(self.leads[event.lead_id], "withdrawn", at)
         self.leads[event.lead_id].state = WITHDRAWN
+        if event.merged_into is not None:
+            self.load_merge(event.lead_id, event.merged_into)
 
     def _on_quarantined(self, event: e.LeadQuarantined, at: int) -> None:
         self._close(self.leads[event.lead_id], "quarantined", at)
         self.leads[event.lead_id].state = QUARANTINED
 
-    def _on_reopened(self, event: e.LeadApproved | e.LeadRelisted, at: int) -> None:
+    def _on_approved(self, event: e.LeadApproved, at: int) -> None:
+        self.leads[event.lead_id].settle()
+
+    def _on_relisted(self, event: e.LeadRelisted, at: int) -> None:
+        self._forget_merge(event.lead_id)
         self.leads[event.lead_id].settle()
 
     def _on_repriced(self, event: e.LeadsRepriced, at: int) -> None:
         for lead_id, price in zip(event.lead_ids, event.prices, strict=True):
             self.leads[lead_id].price = price
+
+    def _forget_merge(self, lead_id: str) -> None:
+        survivor = self.merged_into.pop(lead_id, None)
+        if survivor is None:
+            return
+        self._merged_from[survivor].discard(lead_id)
+        if not self._merged_from[survivor]:
+            del self._merged_from[survivor]
 
     def _close(self, lead: Lead, because: str, at: int) -> None:
         for user_id in self.holders(lead):
@@ -430,6 +487,12 @@ class Book:
             self._count_hold(user_id, 1)
             heapq.heappush(self._deadlines, (seat.held_until, lead_id, user_id))
 
+    def load_merge(self, lead_id: str, merged_into: str) -> None:
+        """Note where a withdrawn lead went, now if it went elsewhere before."""
+        self._forget_merge(lead_id)
+        self.merged_into[lead_id] = merged_into
+        self._merged_from.setdefault(merged_into, set()).add(lead_id)
+
     def load_past(self, lead_id: str, user_id: str, past: PastHold) -> None:
         lead = self.leads[lead_id]
         if lead.past is None:
@@ -444,6 +507,11 @@ class Book:
                 _forget(lead, user_id)
                 dropped += 1
         return dropped
+
+
+def _progress(lead: Lead) -> tuple[int, int, int]:
+    """How far along a lead is, for comparing."""
+    return _PROGRESS[lead.state], lead.sold, lead.held
 
 
 def _forget(lead: Lead, user_id: str) -> None:

@@ -35,6 +35,17 @@ class Withdraw(_Command, frozen=True):
     merged_into: str | None = None
 
 
+class Merge(_Command, frozen=True):
+    """Two leads are one: the one furthest along stays, and `lead_id`, the older, of equals.
+
+    Sold out goes before quarantined, then seats sold, seats held, available, withdrawn. The
+    other is withdrawn with `merged_into`; of two sold out both stay.
+    """
+
+    lead_id: str
+    other_id: str
+
+
 class Quarantine(_Command, frozen=True):
     lead_id: str
     reason: str
@@ -92,6 +103,7 @@ Command = (
     ListLead
     | UpdateLead
     | Withdraw
+    | Merge
     | Quarantine
     | Approve
     | Relist

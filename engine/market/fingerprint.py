@@ -9,10 +9,11 @@ from engine.market.lead import Lead
 
 
 def fingerprint(book: Book, now: int) -> str:
-    """Hex SHA-256 over every lead, seat and hold remembered at `now` (µs)."""
+    """Hex SHA-256 over every lead, merge, seat and hold remembered at `now` (µs)."""
     digest = hashlib.sha256()
     for lead_id in sorted(book.leads):
         digest.update(repr((lead_id, _lead_facts(book.leads[lead_id], now))).encode())
+    digest.update(repr(sorted(book.merged_into.items())).encode())
     return digest.hexdigest()
 
 

@@ -15,6 +15,7 @@ QUARANTINED: LeadState = "quarantined"
 Move = Literal[
     "update",
     "withdraw",
+    "merge",
     "quarantine",
     "approve",
     "relist",
@@ -30,7 +31,8 @@ Move = Literal[
 _OPEN: frozenset[LeadState] = frozenset({AVAILABLE, HELD, SOLD})
 
 # (state, move) -> the states it may lead to; a missing pair is refused. Where several
-# are possible the seats decide. `buy_held` is a purchase on the buyer's own hold.
+# are possible the seats decide. `merge` is what becomes of the one that goes; `buy_held` is
+# a purchase on the buyer's own hold.
 MOVES: dict[tuple[LeadState, Move], frozenset[LeadState]] = {
     (AVAILABLE, "update"): frozenset({AVAILABLE}),
     (HELD, "update"): frozenset({HELD}),
@@ -40,6 +42,10 @@ MOVES: dict[tuple[LeadState, Move], frozenset[LeadState]] = {
     (AVAILABLE, "withdraw"): frozenset({WITHDRAWN}),
     (HELD, "withdraw"): frozenset({WITHDRAWN}),
     (QUARANTINED, "withdraw"): frozenset({WITHDRAWN}),
+    (AVAILABLE, "merge"): frozenset({WITHDRAWN}),
+    (HELD, "merge"): frozenset({WITHDRAWN}),
+    (WITHDRAWN, "merge"): frozenset({WITHDRAWN}),
+    (QUARANTINED, "merge"): frozenset({WITHDRAWN}),
     (AVAILABLE, "quarantine"): frozenset({QUARANTINED}),
     (HELD, "quarantine"): frozenset({QUARANTINED}),
     (QUARANTINED, "approve"): frozenset({AVAILABLE}),

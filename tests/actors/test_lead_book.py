@@ -121,6 +121,7 @@ async def test_random_load_folds_and_loads_alike(house: TradingHouse) -> None:
                 c.Reprice((lead_id,), (rng.randint(1, 40),), "demand"),
                 c.UpdateLead(lead_id, Listing(sources=("redfin",), list_price=rng.randint(1, 9))),
                 c.Withdraw(lead_id, "gone", rng.choice((None, leads[0]))),
+                c.Merge(lead_id, rng.choice(leads)),
                 c.Relist(lead_id),
                 c.Quarantine(lead_id, "odd"),
                 c.Approve(lead_id),

@@ -227,7 +227,7 @@ class BookStore:
         if updated:
             await self.connection.execute(UPDATE_LEADS, to_datetime(at), *listing_columns(updated))
 
-    async def write_merges(self, merged_into: Mapping[str, str]) -> None:
+    async def write_merges(self, merged_into: Mapping[str, str | None]) -> None:
         await self.connection.execute(
             "UPDATE leads SET merged_into = u.into_id"
             " FROM unnest($1::text[], $2::text[]) u(lead_id, into_id)"
@@ -348,6 +348,12 @@ class BookStore:
                         order_id=row[9],
                     ),
                 )
+            for lead_id, merged_into in await self.connection.fetch(
+                "SELECT lead_id, merged_into FROM leads"
+                " WHERE market = $1 AND merged_into IS NOT NULL",
+                self.market,
+            ):
+                book.load_merge(lead_id, merged_into)
             for lead_id, user_id, first_held_at, because, forget_at in await self.connection.fetch(
                 "SELECT lead_id, user_id, first_held_at, ended_because, forget_at"
                 " FROM past_holds WHERE market = $1 AND forget_at > $2",

@@ -43,7 +43,7 @@ LEADS = tuple(SEATS)
 # Drawn alike often, so what is named several times happens more.
 KINDS = (
     *("hold",) * 8, *("extend",) * 4, *("release",) * 2, *("buy",) * 2, *("cart_buy",) * 2,
-    *("reprice",) * 2, "list", "update", "withdraw", *("relist",) * 2, "quarantine",
+    *("reprice",) * 2, "list", "update", "withdraw", "merge", *("relist",) * 2, "quarantine",
     *("approve",) * 2, *("repeat",) * 2, "mismatch",
 )  # fmt: skip
 WAITS = (*("none",) * 5, "micros", "minutes", "deadline", "deadline", "forget")

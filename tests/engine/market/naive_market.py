@@ -40,6 +40,7 @@ class NaiveMarket:
     leads: dict[str, NaiveLead] = field(default_factory=dict)
     seats: dict[tuple[str, str], NaiveSeat] = field(default_factory=dict)
     past: dict[tuple[str, str], tuple[int, str, int]] = field(default_factory=dict)
+    merged_into: dict[str, str] = field(default_factory=dict)
 
     def taken(self, lead_id: str) -> list[NaiveSeat]:
         return [seat for (lead, _), seat in self.seats.items() if lead == lead_id]
@@ -89,16 +90,57 @@ class NaiveMarket:
             case c.UpdateLead():
                 return ("done",)
             case c.Withdraw() if state in ("available", "held", "quarantined"):
-                self._close(command.lead_id, "withdrawn", now)
+                self._withdraw(command.lead_id, command.merged_into, now)
+            case c.Merge(lead_id=older, other_id=younger):
+                return self._merge(older, younger, now)
             case c.Quarantine() if state in ("available", "held"):
                 self._close(command.lead_id, "quarantined", now)
             case c.Approve() if state == "quarantined":
                 lead.closed = None
             case c.Relist() if state == "withdrawn":
                 lead.closed = None
+                self.merged_into.pop(command.lead_id, None)
             case _:
                 return "lead-unavailable"
         return ("done",)
+
+    def _merge(self, older: str, younger: str, now: int) -> Expected:
+        if younger not in self.leads:
+            return "not-found"
+        if older == younger:
+            return "validation"
+        stays, goes = older, younger
+        if self._rank(younger) > self._rank(older):
+            stays, goes = younger, older
+        if self.state(goes) == "sold":
+            return ("merged", stays, goes, True)
+        self._withdraw(goes, stays, now)
+        return ("merged", stays, goes, False)
+
+    def _rank(self, lead_id: str) -> tuple[bool, bool, bool, int, int]:
+        state, taken = self.state(lead_id), self.taken(lead_id)
+        sold = sum(seat.sold for seat in taken)
+        return (
+            state == "sold", state == "quarantined", state != "withdrawn", sold, len(taken) - sold
+        )  # fmt: skip
+
+    def _withdraw(self, lead_id: str, merged_into: str | None, now: int) -> None:
+        self._close(lead_id, "withdrawn", now)
+        if merged_into is not None:
+            self.merged_into[lead_id] = merged_into
+
+    def _bought_as_another(self, lead_id: str, user_id: str) -> bool:
+        """Whether the buyer bought a lead that ended, after however many merges, in this one."""
+        return any(
+            seat.sold and user == user_id and lead_id in self._ends(lead)
+            for (lead, user), seat in self.seats.items()
+        )
+
+    def _ends(self, lead_id: str) -> set[str]:
+        ends: set[str] = set()
+        while (lead_id := self.merged_into.get(lead_id, "")) and lead_id not in ends:
+            ends.add(lead_id)
+        return ends
 
     def _buyer(self, command: c.BuyerCommand, now: int) -> Expected:
         pair = (command.lead_id, command.user_id)
@@ -122,6 +164,8 @@ class NaiveMarket:
                     return "already-held"
                 if state != "available":
                     return "lead-unavailable"
+                if self._bought_as_another(*pair):
+                    return "already-bought"
                 if self.live_holds(command.user_id) >= plan.holds_max:
                     return "hold-limit"
                 first, _, forget_at = self.past.get(pair, (now, "", now))
@@ -154,6 +198,8 @@ class NaiveMarket:
                     return self._without_hold(pair, now)
                 if seat is None and state != "available":
                     return "lead-unavailable"
+                if self._bought_as_another(*pair):
+                    return "already-bought"
                 price = lead.price * (100 - plan.discount_percent) // 100
                 price = seat.price if seat else price
                 if command.max_price is not None and price > command.max_price:

@@ -15,7 +15,7 @@ users = st.integers(0, len(USERS) - 1)
 numbers = st.integers(0, 7)
 buyer_kinds = st.sampled_from(("hold", "extend", "release", "buy", "cart_buy"))
 operator_kinds = st.sampled_from(
-    ("list", "update", "withdraw", "quarantine", "approve", "relist", "reprice")
+    ("list", "update", "withdraw", "merge", "quarantine", "approve", "relist", "reprice")
 )
 
 

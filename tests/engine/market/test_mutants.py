@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
+from engine.market import commands as c
 from engine.market import events as e
 from engine.market.book import HEAP_SLACK, Book
 from engine.market.commands import Refused
@@ -146,9 +147,19 @@ class MiscountsHolds(Book):
 
 
 class RelistForgetsSales(Book):
-    def _on_reopened(self, event: e.LeadApproved | e.LeadRelisted, at: int) -> None:
+    def _on_relisted(self, event: e.LeadRelisted, at: int) -> None:
         self.leads[event.lead_id].sold = 0
-        super()._on_reopened(event, at)
+        super()._on_relisted(event, at)
+
+
+class SellsTheSameHomeTwice(Book):
+    def _bought_as_another(self, lead_id: str, user_id: str) -> bool:
+        return False
+
+
+class MergeKeepsTheYounger(Book):
+    def _merge(self, command, now, account):
+        return super()._merge(c.Merge(command.other_id, command.lead_id), now, account)
 
 
 MUTANTS = [

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from engine.market import commands as c
 from engine.market import events as e
 from engine.market.account import Account
-from engine.market.answers import Answer, Bought, Done, Held, Request
+from engine.market.answers import Answer, Bought, Done, Held, Merged, Request
 from engine.market.batch import Entry, Outcome, StoredAnswer, decide_batch
 from engine.market.book import HEAP_SLACK, Book
 from engine.market.fingerprint import fingerprint
@@ -135,6 +135,8 @@ class TradingFloor:
                 return c.UpdateLead(lead_id, Listing(list_price=ask.a))
             case "withdraw":
                 return c.Withdraw(lead_id, "sold elsewhere", LEADS[0] if ask.a > 5 else None)
+            case "merge":
+                return c.Merge(lead_id, LEADS[ask.a % len(LEADS)])
             case "quarantine":
                 return c.Quarantine(lead_id, "looks odd")
             case "approve":
@@ -344,6 +346,8 @@ def _move(event: e.Event, held: bool) -> Move | str:
             return "buy_held" if held else "buy"
         case e.LeadReleased(reason=reason):
             return "expire" if reason == "expired" else "release"
+        case e.LeadWithdrawn(reason="merged"):
+            return "merge"
     return {
         e.LeadListed: "list",
         e.LeadUpdated: "update",
@@ -363,6 +367,8 @@ def _said(answer: Answer) -> Expected:
             return ("bought", answer.price)
         case Held():
             return ("held", answer.price, answer.hold, answer.held_until)
+        case Merged():
+            return ("merged", answer.survivor, answer.merged, answer.is_link)
         case Done():
             return ("done",)
         case c.Refused():
