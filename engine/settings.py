@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     # Sources that ask for permission: name to licence note, and name to what they ask for.
     source_licences: dict[str, str] = {}
     source_credentials: dict[str, dict[str, SecretStr]] = {}
+    # Where a site's operator can reach us: a web address or e-mail, told with every request.
+    crawler_contact: str = ""
 
     # The model that is asked for what rules can't repair; without a key it is never asked.
     openai_api_key: SecretStr = SecretStr("")
