@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from engine.intake.craigslist import parse_post
 from engine.intake.document import Document, Parsed, Parser
 from engine.intake.redfin import redfin_records
+from engine.intake.reso import parse as parse_reso
 from engine.intake.zillow import zillow_records
 
 
@@ -30,5 +31,6 @@ def _filename(document: Document) -> str:
 PARSERS: dict[str, Parser] = {
     "craigslist": _craigslist,
     "redfin": _redfin,
+    "reso": parse_reso,
     "zillow": _zillow,
 }
