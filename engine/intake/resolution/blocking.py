@@ -1,0 +1,124 @@
+"""Which records are worth comparing: those that share a blocking key.
+
+Keys are 32-bit hashes of a family and a few parts. Doors, parcels, listing numbers and
+source ids find each other everywhere. Place, contact and text find only those pairs of
+which at least one names no door: two named doors that differ are two leads anyway, and an
+agent's phone or a complex's text stand on hundreds of them.
+
+Bands are whole steps of a logarithm. A row is kept under its own band and looked up under
+its own and both next to it, and likewise with H3 cells, so whether two rows meet does not
+depend on which came first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import reduce
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.intake.resolution.columns import Column, Columns, Flags, has_text, is_house
+
+Keys = tuple[NDArray[np.uint32], NDArray[np.int64]]
+"""(keys, the row of each)."""
+
+_PRICE_STEP = np.log(1.06)
+_AREA_STEP = np.log(1.04)
+_TEXT_BANDS = tuple(range(0, 15, 3))
+_NEXT = (-1, 0, 1)
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_ODD = np.uint64(0xD6E8FEB86659FD93)
+
+
+def kept_keys(columns: Columns) -> Keys:
+    """Under which keys the rows are kept, each of them once."""
+    named = _names_a_door(columns)
+    flavour = (~named).astype(np.uint64)
+    return _joined([*_exact(columns, named), *_near(columns, flavour, cells=(0,), steps=(0,))])
+
+
+def sought_keys(columns: Columns) -> Keys:
+    """Under which keys the rows must look for others."""
+    named = _names_a_door(columns)
+    doorless = np.ones(len(named), dtype=np.uint64)
+    families = list(_exact(columns, named))
+    families += _near(columns, doorless, cells=range(7), steps=_NEXT)
+    families += (
+        (keys, rows & ~named)
+        for keys, rows in _near(columns, doorless * np.uint64(0), cells=range(7), steps=_NEXT)
+    )
+    return _joined(families)
+
+
+def _names_a_door(columns: Columns) -> Flags:
+    return (columns["number"] > 0) & (columns["street"] > 0)
+
+
+def _exact(columns: Columns, named: Flags) -> Iterator[tuple[NDArray[np.uint32], Flags]]:
+    """(keys, which rows have them) of what needs no neighbours."""
+    number, street, price = columns["number"], columns["street"], columns["price"]
+    bedrooms = columns["bedrooms"]
+    half = _band(price, _PRICE_STEP * 2)
+    yield _key(1, columns["identity"]), np.ones(len(named), dtype=np.bool_)
+    yield _key(2, columns["parcel"]), columns["parcel"] > 0
+    yield _key(3, columns["listing"]), columns["listing"] > 0
+    yield _key(4, number, street, bedrooms), named & (bedrooms >= 0)
+    yield _key(5, number, street, columns["unit"]), named & (columns["unit"] > 0)
+    yield _key(6, number, street), named & is_house(columns) & (columns["unit"] == 0)
+    # Two grids, shifted by half a step: prices within one step share one of them.
+    yield _key(7, number, street, half), named & (price > 0)
+    shifted = _band(price, _PRICE_STEP * 2, shift=0.5)
+    yield _key(8, number, street, shifted), named & (price > 0)
+    known = named & (columns["postal_code"] > 0) & (bedrooms >= 0)
+    yield _key(9, number, columns["postal_code"], bedrooms), known
+
+
+def _near(
+    columns: Columns,
+    flavour: NDArray[np.uint64],
+    *,
+    cells: range | tuple[int, ...],
+    steps: tuple[int, ...],
+) -> Iterator[tuple[NDArray[np.uint32], Flags]]:
+    """Keys of place, contact and text, for rows that name a door (flavour 0) or none."""
+    price = _band(columns["price"], _PRICE_STEP)
+    area = _band(columns["area"], _AREA_STEP)
+    has_price, bedrooms = columns["price"] > 0, columns["bedrooms"]
+    for place, step in product(cells, steps):
+        cell = columns["cells"][:, place]
+        yield _key(20, flavour, cell, area + step), (cell > 0) & (columns["area"] > 0)
+        yield (
+            _key(21, flavour, cell, bedrooms, price + step),
+            (cell > 0) & has_price & (bedrooms >= 0),
+        )
+    told = has_text(columns["text"]) & has_price
+    for step in steps:
+        for family, name in ((22, "phone"), (23, "email")):
+            value = columns[name]
+            yield _key(family, flavour, value, price + step), (value > 0) & has_price
+        for band in _TEXT_BANDS:
+            three = (columns["text"][:, band + place] for place in range(3))
+            yield _key(24 + band, flavour, *three, price + step), told
+
+
+def _band(values: Column, step: float, shift: float = 0.0) -> NDArray[np.int64]:
+    return np.floor(np.log(np.maximum(values, 1)) / step + shift).astype(np.int64)
+
+
+def _key(family: int, *parts: Column) -> NDArray[np.uint32]:
+    start = np.full(len(parts[0]), family, dtype=np.uint64) * _ODD
+    return (reduce(_mixed, parts, start) >> np.uint64(32)).astype(np.uint32)
+
+
+def _mixed(sofar: NDArray[np.uint64], part: Column) -> NDArray[np.uint64]:
+    mixed = (sofar ^ part.astype(np.int64).view(np.uint64)) * _MULTIPLIER
+    return mixed ^ (mixed >> np.uint64(29))
+
+
+def _joined(families: list[tuple[NDArray[np.uint32], Flags]]) -> Keys:
+    return (
+        np.concatenate([keys[has] for keys, has in families]),
+        np.concatenate([np.flatnonzero(has) for _, has in families]),
+    )

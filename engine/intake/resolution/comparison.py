@@ -1,0 +1,181 @@
+"""How far two records agree, field by field: small whole numbers that weights can judge.
+
+Everything here is symmetric: which record is left and which is right does not matter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.intake.resolution.columns import Column, Columns, Flags, has_text, is_house
+from engine.intake.resolution.features import LEASE, SALE
+
+Levels = NDArray[np.uint8]
+
+# How the doors compare decides what the other fields mean, so each has weights of its own.
+DOORS = (
+    "unknown",  # at least one record names no door
+    "same-unit",  # number, street and unit agree
+    "same-house",  # number and street agree, and such a home has no units
+    "same-building",  # number and street agree, the unit is not told by both
+    "other-unit",
+    "similar-street",  # the number agrees and the street nearly: a slip of the pen
+    "other-door",
+)
+UNKNOWN_DOOR, SAME_UNIT, SAME_HOUSE, SAME_BUILDING, OTHER_UNIT, SIMILAR, OTHER_DOOR = range(7)
+
+# Level 0 of each field: not told by both. The rest in falling agreement.
+LEVELS: dict[str, tuple[str, ...]] = {
+    "street": ("unknown", "whole", "core", "similar", "different"),
+    "unit": ("none", "one", "both"),
+    "postal_code": ("unknown", "equal", "different"),
+    "distance": ("unknown", "25m", "80m", "200m", "500m", "2km", "more"),
+    "bedrooms": ("unknown", "equal", "one", "more"),
+    "bathrooms": ("unknown", "equal", "one", "more"),
+    "area": ("unknown", "equal", "2%", "6%", "15%", "more"),
+    "lot": ("unknown", "1%", "10%", "more"),
+    "year": ("unknown", "equal", "two", "more"),
+    "price": ("unknown", "equal", "2%", "8%", "20%", "35%", "more"),
+    "sub_type": ("unknown", "equal", "kin", "different"),
+    "phone": ("unknown", "equal", "different"),
+    "email": ("unknown", "equal", "different"),
+    "name": ("unknown", "equal", "different"),
+    "text": ("unknown", "90%", "60%", "30%", "12%", "less"),
+    "parcel": ("unknown", "equal", "different"),
+    "listing": ("unknown", "equal", "different"),
+    "source": ("other", "same"),
+}
+FIELDS = tuple(LEVELS)
+LEVELS_MOST = max(map(len, LEVELS.values()))
+
+_METRES_PER_STEP = 11.1195
+_SIMILAR_STREET = 0.55
+_KIN_PAIRS = ((1, 2), (2, 3), (3, 4), (3, 5), (4, 5), (4, 6), (6, 7), (1, 7), (1, 8), (2, 7))
+_KIN = np.zeros((16, 16), dtype=np.bool_)
+for _one, _other in _KIN_PAIRS:
+    _KIN[_one, _other] = _KIN[_other, _one] = True
+
+
+def is_excluded(left: Columns, right: Columns) -> Flags:
+    """Pairs that are never one lead: one for lease and one for sale, or two ids of a
+    source at which one home has one id."""
+    same_source = (left["source"] == right["source"]) & left["stable_ids"] & right["stable_ids"]
+    excluded: Flags = same_source & (left["identity"] != right["identity"])
+    excluded |= (left["kind"] == LEASE) & (right["kind"] == SALE)
+    excluded |= (left["kind"] == SALE) & (right["kind"] == LEASE)
+    return excluded
+
+
+def doors_of(left: Columns, right: Columns) -> NDArray[np.uint8]:
+    """Which of `DOORS` each pair is."""
+    named = (left["number"] > 0) & (left["street"] > 0)
+    named &= (right["number"] > 0) & (right["street"] > 0)
+    number = left["number"] == right["number"]
+    street = left["street"] == right["street"]
+    units = (left["unit"] > 0) & (right["unit"] > 0)
+    unit = left["unit"] == right["unit"]
+    at_door = number & street
+    return np.select(
+        [
+            ~named,
+            at_door & units & unit,
+            at_door & units & ~unit,
+            at_door & (left["unit"] == right["unit"]) & is_house(left) & is_house(right),
+            at_door,
+            number & (_street_likeness(left, right) >= _SIMILAR_STREET) & ~(units & ~unit),
+        ],
+        [UNKNOWN_DOOR, SAME_UNIT, OTHER_UNIT, SAME_HOUSE, SAME_BUILDING, SIMILAR],
+        default=OTHER_DOOR,
+    ).astype(np.uint8)
+
+
+def levels_of(left: Columns, right: Columns) -> Levels:
+    """(pairs, fields) levels of agreement, in the order of `FIELDS`."""
+    found = (
+        _street_level(left, right),
+        (left["unit"] > 0).astype(np.uint8) + (right["unit"] > 0),
+        _equality(left["postal_code"], right["postal_code"]),
+        _distance_level(left, right),
+        _count_level(left["bedrooms"], right["bedrooms"], 1),
+        _count_level(left["half_bathrooms"], right["half_bathrooms"], 2),
+        _ratio_level(left["area"], right["area"], (0.0, 0.02, 0.06, 0.15)),
+        _ratio_level(left["lot"], right["lot"], (0.01, 0.10)),
+        _count_level(left["year"], right["year"], 2),
+        _ratio_level(left["price"], right["price"], (0.0, 0.02, 0.08, 0.20, 0.35)),
+        _sub_type_level(left["sub_type"], right["sub_type"]),
+        _equality(left["phone"], right["phone"]),
+        _equality(left["email"], right["email"]),
+        _equality(left["name"], right["name"]),
+        _text_level(left["text"], right["text"]),
+        _equality(left["parcel"], right["parcel"]),
+        _equality(left["listing"], right["listing"]),
+        left["source"] == right["source"],
+    )
+    return np.stack([each.astype(np.uint8) for each in found], axis=1)
+
+
+def text_likeness(left: Column, right: Column) -> NDArray[np.float64]:
+    """Estimated Jaccard likeness in [0, 1] of pairs of sketches, each (pairs, 24)."""
+    likeness: NDArray[np.float64] = (left == right).mean(axis=1)
+    return likeness
+
+
+def _street_likeness(left: Columns, right: Columns) -> NDArray[np.float64]:
+    """Dice likeness of the letter triples of two street names."""
+    one, other = left["street_letters"], right["street_letters"]
+    total = np.bitwise_count(one).astype(np.int16) + np.bitwise_count(other)
+    likeness: NDArray[np.float64] = 2 * np.bitwise_count(one & other) / np.maximum(total, 1)
+    return likeness
+
+
+def _street_level(left: Columns, right: Columns) -> Levels:
+    unknown = (left["street"] == 0) | (right["street"] == 0)
+    return _first(
+        unknown,
+        left["whole_street"] == right["whole_street"],
+        left["street"] == right["street"],
+        _street_likeness(left, right) >= _SIMILAR_STREET,
+    )
+
+
+def _distance_level(left: Columns, right: Columns) -> Levels:
+    unknown = (left["latitude"] == 0) | (right["latitude"] == 0)
+    north = (left["latitude"] - right["latitude"]) * _METRES_PER_STEP
+    shrink = np.cos(np.radians((left["latitude"] + right["latitude"]) * 0.5e-4))
+    east = (left["longitude"] - right["longitude"]) * _METRES_PER_STEP * shrink
+    metres: Column = np.hypot(north, east)
+    return _first(unknown, *(metres <= most for most in (25, 80, 200, 500, 2_000)))
+
+
+def _count_level(one: Column, other: Column, near: int) -> Levels:
+    difference = np.abs(one.astype(np.int32) - other)
+    return _first((one < 0) | (other < 0), difference == 0, difference <= near)
+
+
+def _ratio_level(one: Column, other: Column, shares: tuple[float, ...]) -> Levels:
+    """Steps of the difference as a share of the larger; 0 and less is unknown."""
+    larger = np.maximum(np.maximum(one, other), 1)
+    share = np.abs(one.astype(np.int64) - other) / larger
+    return _first((one <= 0) | (other <= 0), *(share <= most for most in shares))
+
+
+def _sub_type_level(one: Column, other: Column) -> Levels:
+    return _first((one == 0) | (other == 0), one == other, _KIN[one, other])
+
+
+def _equality(one: Column, other: Column) -> Levels:
+    return _first((one == 0) | (other == 0), one == other)
+
+
+def _text_level(one: Column, other: Column) -> Levels:
+    unknown = ~(has_text(one) & has_text(other))
+    likeness: Column = text_likeness(one, other)
+    return _first(unknown, *(likeness >= least for least in (0.9, 0.6, 0.3, 0.12)))
+
+
+def _first(unknown: Column, *steps: Column) -> Levels:
+    """0 where unknown, else 1 + the first step that holds, or one past the last."""
+    return np.select([unknown, *steps], range(len(steps) + 1), default=len(steps) + 1).astype(
+        np.uint8
+    )
