@@ -1,11 +1,26 @@
-"""A folder of captured sources, found by market and kind."""
+"""A folder of captured sources: which of its files belong to which source."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 _POSTS = Path("craigslist") / "posts_html"
+# Bulk tables name no market: each market's run keeps what stands there.
+_FOLDERS: dict[str, tuple[str, ...]] = {
+    "zillow": ("zillow/**/*",),
+    "redfin": ("redfin/**/*",),
+    "realtor": ("realtor/**/*",),
+    "fsbo": ("fsbo/**/*",),
+    "facebook": ("facebook/**/*",),
+    "linkedin": ("linkedin/**/*",),
+    # A city's own portals and lists.
+    "las-vegas": ("zumper/las-vegas*",),
+    "dallas": ("zumper/dallas*", "zumper/fort-worth*", "fortworth_deals/*"),
+    "austin": ("zumper/austin*",),
+    "phoenix": ("zumper/phoenix*",),
+}
 # The kinds of tables that have a reader, by where captures keep them.
 _TABLES = {
     "zillow": (
@@ -20,6 +35,20 @@ _TABLES = {
         "redfin/*_rentals_*.csv",
     ),
 }
+_MEDIA_TYPES = {
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".geojson": "application/geo+json",
+    ".html": "text/html",
+}
+
+
+class CapturedFile(NamedTuple):
+    """`name` is its path within the captures, with slashes."""
+
+    name: str
+    path: Path
+    media_type: str
 
 
 def post_folder(captures: Path, market: str) -> Path | None:
@@ -34,6 +63,15 @@ def post_folder(captures: Path, market: str) -> Path | None:
     return next(
         (f for f in sorted(posts.iterdir()) if f.is_dir() and _plain(f.name) == wanted), None
     )
+
+
+def captured_files(captures: Path, source: str) -> Iterator[CapturedFile]:
+    """A source's captured documents by date, oldest first; none for an unknown source."""
+    found = {path for pattern in _FOLDERS.get(source, ()) for path in captures.glob(pattern)}
+    for path in sorted(found, key=lambda each: (_digits(each.name), str(each))):
+        media_type = _MEDIA_TYPES.get(path.suffix.lower())
+        if media_type is not None and path.is_file():
+            yield CapturedFile(path.relative_to(captures).as_posix(), path, media_type)
 
 
 def table_paths(captures: Path) -> Iterator[tuple[str, Path]]:

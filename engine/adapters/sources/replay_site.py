@@ -1,8 +1,12 @@
-"""A small local site that serves post pages again: captured ones, or the sample world's.
+"""A small local site that serves every source again: as captured, or as the sample world has it.
 
-It behaves like a polite classified site: an index per market in pages of 120 links,
-robots.txt, and conditional requests, so that the fetcher is exercised as it will be
-outside. Run it with
+    /robots.txt
+    /sources/craigslist/{market}/           an index of posts, in pages of 120 links
+    /sources/{source}/{market}/             a manifest of the source's documents
+    /sources/{source}/{market}/files/{name}
+
+It behaves like a polite site, conditional requests included, so that the fetchers are
+exercised as they will be outside. Run it with
 
     python -m engine.adapters.sources.replay_site --port P --captures DIR
     python -m engine.adapters.sources.replay_site --port P --sample-seed S --sample-size N
@@ -12,23 +16,29 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from html import escape
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from urllib.parse import quote
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
-from engine.adapters.sources.captures import post_folder
+from engine.adapters.sources.replay_documents import (
+    CapturedDocuments,
+    Documents,
+    SampleDocuments,
+)
+from engine.adapters.sources.replay_posts import CapturedPosts, Page, Posts, SamplePosts
 from engine.intake.sample_world import SampleWorld
 from engine.market_directory import load_markets
 
@@ -37,92 +47,38 @@ _OFFSET_MAX = 10_000_000
 ROBOTS = "User-agent: *\nAllow: /\nCrawl-delay: 0\n"
 
 
-class Page(NamedTuple):
-    """`modified` is aware UTC, whole seconds."""
+def replay_site(
+    posts: Posts,
+    documents: Documents,
+    services: Mapping[str, ASGIApp] | None = None,
+) -> Starlette:
+    """The site as an ASGI application.
 
-    content: bytes
-    modified: datetime
-
-
-class Posts(Protocol):
-    """What the site serves. `post_ids` of an unknown market is empty, a missing page None."""
-
-    def post_ids(self, market: str, offset: int, limit: int) -> tuple[list[str], int | None]:
-        """(ids, the next offset or None). An offset counts in units of the posts' origin."""
-        ...
-
-    def page(self, market: str, post_id: str) -> Page | None: ...
-
-
-class CapturedPosts:
-    """Post pages of a captures folder, served as the bytes they are."""
-
-    def __init__(self, captures: Path) -> None:
-        if not captures.is_dir():
-            raise ValueError(f"captures folder {captures} does not exist")
-        self._captures = captures
-        self._ids: dict[str, list[str]] = {}
-
-    def post_ids(self, market: str, offset: int, limit: int) -> tuple[list[str], int | None]:
-        ids = self._ids_of(market)
-        end = offset + limit
-        return ids[offset:end], end if end < len(ids) else None
-
-    def page(self, market: str, post_id: str) -> Page | None:
-        folder = post_folder(self._captures, market)
-        if folder is None or post_id not in self._ids_of(market):
-            return None
-        path = folder / f"{post_id}.html"
-        try:
-            content, changed = path.read_bytes(), path.stat().st_mtime
-        except FileNotFoundError:
-            return None
-        return Page(content, datetime.fromtimestamp(int(changed), UTC))
-
-    def _ids_of(self, market: str) -> list[str]:
-        if market not in self._ids:
-            folder = post_folder(self._captures, market)
-            if folder is None:
-                return []
-            self._ids[market] = sorted(path.stem for path in folder.glob("*.html"))
-        return self._ids[market]
+    `services` are sources that are no pages but a service of their own, by name: each is
+    mounted at `/sources/{name}` and sees `/{market}/...`.
+    """
+    return Starlette(
+        routes=[
+            Route("/robots.txt", _robots),
+            *(Mount(f"/sources/{name}", app) for name, app in (services or {}).items()),
+            *_post_routes(posts),
+            *_document_routes(documents),
+        ]
+    )
 
 
-class SamplePosts:
-    """Post pages of a sample world, rendered when they are asked for."""
-
-    def __init__(self, world: SampleWorld, rendered_at: datetime) -> None:
-        self._world = world
-        self._modified = rendered_at.replace(microsecond=0)
-
-    def post_ids(self, market: str, offset: int, limit: int) -> tuple[list[str], int | None]:
-        """Offsets count homes, so that no page of the index builds more than `limit`."""
-        try:
-            homes = len(self._world.homes_of(market))
-        except KeyError:
-            return [], None
-        end = offset + limit
-        ids = list(self._world.post_ids(market, slice(offset, end)))
-        return ids, end if end < homes else None
-
-    def page(self, market: str, post_id: str) -> Page | None:
-        content = self._world.page(market, post_id)
-        return None if content is None else Page(content, self._modified)
+async def _robots(_request: Request) -> Response:
+    return PlainTextResponse(ROBOTS)
 
 
-def replay_site(posts: Posts) -> Starlette:
-    """The site as an ASGI application."""
-
-    async def robots(_request: Request) -> Response:
-        return PlainTextResponse(ROBOTS)
-
+def _post_routes(posts: Posts) -> list[Route]:
     async def index(request: Request) -> Response:
         market = request.path_params["market"]
         offset = _offset(request)
         ids, following = await run_in_threadpool(posts.post_ids, market, offset, LINKS_PER_PAGE)
         if not ids and following is None and offset == 0:
             raise HTTPException(404, f"no posts of market {market}")
-        return HTMLResponse(_index_page(market, ids, following))
+        return HTMLResponse(_index_page(request.url.path, ids, following))
 
     async def post(request: Request) -> Response:
         market, name = request.path_params["market"], request.path_params["name"]
@@ -130,17 +86,33 @@ def replay_site(posts: Posts) -> Starlette:
         page = None
         if name.endswith(".html") and post_id.isascii() and post_id.isdigit():
             page = await run_in_threadpool(posts.page, market, post_id)
-        if page is None:
-            raise HTTPException(404, "no such post")
         return _conditional(request, page)
 
-    return Starlette(
-        routes=[
-            Route("/robots.txt", robots),
-            Route("/{market}/", index),
-            Route("/{market}/posts/{name}", post),
+    return [
+        Route("/sources/craigslist/{market}/", index),
+        Route("/sources/craigslist/{market}/posts/{name}", post),
+        Route("/{market}/", index),
+        Route("/{market}/posts/{name}", post),
+    ]
+
+
+def _document_routes(documents: Documents) -> list[Route]:
+    async def manifest(request: Request) -> Response:
+        source, market = request.path_params["source"], request.path_params["market"]
+        names = await run_in_threadpool(documents.names, source, market)
+        listed = [
+            {"url": f"files/{quote(name)}", "media_type": media_type} for name, media_type in names
         ]
-    )
+        return JSONResponse({"documents": listed})
+
+    async def document(request: Request) -> Response:
+        wanted = (request.path_params[key] for key in ("source", "market", "name"))
+        return _conditional(request, await run_in_threadpool(documents.document, *wanted))
+
+    return [
+        Route("/sources/{source}/{market}/", manifest),
+        Route("/sources/{source}/{market}/files/{name:path}", document),
+    ]
 
 
 def _offset(request: Request) -> int:
@@ -150,22 +122,25 @@ def _offset(request: Request) -> int:
     return int(text)
 
 
-def _index_page(market: str, ids: Sequence[str], following: int | None) -> str:
+def _index_page(path: str, ids: Sequence[str], following: int | None) -> str:
+    here = escape(path)
     links = "\n".join(
-        f'<li class="result-row"><a class="result-title" href="/{escape(market)}/posts/{post_id}'
-        f'.html">{post_id}</a></li>'
+        f'<li class="result-row"><a class="result-title" href="{here}posts/{post_id}.html">'
+        f"{post_id}</a></li>"
         for post_id in ids
     )
     forward = (
-        f'<a class="button next" href="/{escape(market)}/?s={following}">next</a>'
+        f'<a class="button next" href="{here}?s={following}">next</a>'
         if following is not None
         else ""
     )
     return f"<!DOCTYPE html><html><body><ul class='rows'>{links}</ul>{forward}</body></html>"
 
 
-def _conditional(request: Request, page: Page) -> Response:
+def _conditional(request: Request, page: Page | None) -> Response:
     """The page, or 304 when the reader's copy is this one."""
+    if page is None:
+        raise HTTPException(404, "no such document")
     etag = f'"{hashlib.sha256(page.content).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Last-Modified": format_datetime(page.modified, usegmt=True)}
     known = request.headers.get("if-none-match")
@@ -175,7 +150,9 @@ def _conditional(request: Request, page: Page) -> Response:
         fresh = _not_modified_since(request.headers.get("if-modified-since"), page.modified)
     if fresh:
         return Response(status_code=304, headers=headers)
-    return HTMLResponse(page.content, headers=headers)
+    # Captured pages say their character set themselves, and not all say UTF-8.
+    headers["Content-Type"] = page.media_type
+    return Response(page.content, headers=headers)
 
 
 def _not_modified_since(header: str | None, modified: datetime) -> bool:
@@ -194,7 +171,7 @@ def main(
     serve: Callable[[Starlette, str, int], None] | None = None,
 ) -> None:
     """Serves until it is stopped. Exits with status 2 and the reason on bad arguments."""
-    parser = argparse.ArgumentParser(prog="replay_site", description="Serve post pages again.")
+    parser = argparse.ArgumentParser(prog="replay_site", description="Serve sources again.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--captures", type=Path, help="folder of captured sources")
@@ -205,18 +182,19 @@ def main(
     if (chosen.captures is None) == (chosen.sample_seed is None):
         parser.error("give either --captures DIR or --sample-seed S")
     try:
-        posts = _posts(chosen)
+        site = _site(chosen)
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    (serve or _serve)(replay_site(posts), chosen.host, chosen.port)
+    (serve or _serve)(site, chosen.host, chosen.port)
 
 
-def _posts(chosen: argparse.Namespace) -> Posts:
+def _site(chosen: argparse.Namespace) -> Starlette:
     if chosen.captures is not None:
-        return CapturedPosts(chosen.captures)
+        return replay_site(CapturedPosts(chosen.captures), CapturedDocuments(chosen.captures))
     markets = list(load_markets(chosen.markets_file).values())
     world = SampleWorld(chosen.sample_seed, chosen.sample_size, markets)
-    return SamplePosts(world, datetime.now(UTC))
+    now = datetime.now(UTC)
+    return replay_site(SamplePosts(world, now), SampleDocuments(world, now))
 
 
 def _serve(site: Starlette, host: str, port: int) -> None:

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from engine.adapters.sources.captures import table_paths
+from engine.intake.document import Document
 from engine.intake.placement import place
 from engine.intake.record import Rejected, SourceRecord
-from engine.intake.redfin import redfin_records
+from engine.intake.redfin import parse as parse_redfin
 from engine.intake.sample_world import SampleWorld
-from engine.intake.zillow import zillow_records
+from engine.intake.zillow import parse as parse_zillow
 from engine.market_directory import Market
 
-_READERS = {"zillow": zillow_records, "redfin": redfin_records}
+_READERS = {"zillow": parse_zillow, "redfin": parse_redfin}
 SOURCES = tuple(_READERS)
 
 
@@ -47,7 +48,7 @@ def _records(
     for table_source, filename, content in _tables(origin, markets, market):
         if source is not None and table_source != source:
             continue
-        for record in _READERS[table_source](filename, content):
+        for record in _READERS[table_source](Document(url=filename, content=content)):
             placed = place(record, markets) if isinstance(record, SourceRecord) else record
             if market is None or (isinstance(placed, SourceRecord) and placed.market == market):
                 yield placed
