@@ -8,6 +8,7 @@ RESIDENTIAL = "Residential"
 RESIDENTIAL_LEASE = "Residential Lease"
 RESIDENTIAL_INCOME = "Residential Income"
 LAND = "Land"
+FARM = "Farm"
 
 # Keys are the source's words in lower case without spaces and punctuation.
 _SUB_TYPES = {
@@ -19,8 +20,10 @@ _SUB_TYPES = {
     "condo": "Condominium",
     "condominium": "Condominium",
     "condocoop": "Condominium",
+    "condos": "Condominium",
     "townhouse": "Townhouse",
     "townhome": "Townhouse",
+    "townhomes": "Townhouse",
     "manufactured": "Manufactured Home",
     "manufacturedhome": "Manufactured Home",
     "mobile": "Manufactured Home",
@@ -35,9 +38,11 @@ _SUB_TYPES = {
     "multifamily24unit": "Multi Family",
     "multifamily5unit": "Multi Family",
     "coop": "Stock Cooperative",
+    "cooperative": "Stock Cooperative",
     "timeshare": "Timeshare",
 }
-_LAND_WORDS = frozenset({"land", "lot", "lotland", "vacantland", "lotsland"})
+_LAND_WORDS = frozenset({"land", "lot", "lotland", "vacantland", "lotsland", "lots"})
+_FARM_WORDS = frozenset({"farm", "farmranch", "farmsranches", "ranch"})
 _INCOME_SUB_TYPES = frozenset({"Duplex", "Triplex", "Quadruplex", "Multi Family"})
 _NOT_LETTER_OR_DIGIT = re.compile(r"[^a-z0-9]+")
 
@@ -51,6 +56,8 @@ def property_kind(words: str | None, *, for_rent: bool) -> tuple[str, str | None
     key = _NOT_LETTER_OR_DIGIT.sub("", (words or "").lower())
     if key in _LAND_WORDS:
         return LAND, None
+    if key in _FARM_WORDS:
+        return FARM, None
     sub_type = _SUB_TYPES.get(key)
     if for_rent:
         return RESIDENTIAL_LEASE, sub_type

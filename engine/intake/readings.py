@@ -14,17 +14,22 @@ from datetime import UTC, datetime
 ABSENT = frozenset({"", "na", "n/a", "nan", "none", "null", "-", "--", "unknown"})
 _NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,20})?(?:[eE][-+]?\d{1,3})?")
 _STATE = re.compile(r"[A-Z]{2}")
+# What no database keeps as text: NUL and halves of a surrogate pair.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _POSTAL = re.compile(r"(\d{5})(?:-?\d{4})?")
 _MOMENT_FORMS = ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S%z", "%B-%d-%Y")
 
 
 def text_of(cell: object) -> str | None:
-    """The cell as trimmed text, None if it says nothing."""
-    if cell is None:
+    """The cell as trimmed text, None if it says nothing, or is a list or an object."""
+    if cell is None or isinstance(cell, bool | dict | list):
         return None
     if isinstance(cell, float) and not math.isfinite(cell):
         return None
-    text = str(cell).strip()
+    text = str(cell)
+    if "\x00" in text or not text.isascii():
+        text = _UNSTORABLE.sub("", text)
+    text = text.strip()
     return None if text.lower() in ABSENT else text
 
 

@@ -8,17 +8,18 @@ import pytest
 
 from engine.intake.address import home_key
 from engine.intake.craigslist import parse_post
+from engine.intake.document import Document
 from engine.intake.folded_text import bare_text
 from engine.intake.listing import to_listing
 from engine.intake.placement import place
 from engine.intake.record import SourceRecord
-from engine.intake.redfin import redfin_records
+from engine.intake.redfin import parse as parse_redfin
 from engine.intake.sample_world import SampleWorld
-from engine.intake.zillow import zillow_records
+from engine.intake.zillow import parse as parse_zillow
 from engine.market_directory import Market, load_markets
 
 MARKETS = load_markets()
-READERS = {"zillow": zillow_records, "redfin": redfin_records}
+READERS = {"zillow": parse_zillow, "redfin": parse_redfin}
 
 
 def world(seed: int = 7, size: int = 800) -> SampleWorld:
@@ -30,7 +31,7 @@ def records_of(sample: SampleWorld) -> list[SourceRecord]:
     for market in MARKETS:
         found = [parse_post(page, url=path) for path, page in sample.pages(market)]
         for source, filename, content in sample.tables(market):
-            found += READERS[source](filename, content)
+            found += READERS[source](Document(url=filename, content=content))
         for record in found:
             assert isinstance(record, SourceRecord)
             placed = place(record, MARKETS)
