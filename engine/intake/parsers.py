@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from engine.intake import craigslist
-from engine.intake.document import Document, Parsed, Parser
+from engine.intake.document import Parser
 from engine.intake.redfin import parse as parse_redfin
 from engine.intake.reso import parse as parse_reso
 from engine.intake.zillow import parse as parse_zillow
-
 
 PARSERS: dict[str, Parser] = {
     "craigslist": craigslist.parse,
