@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine.intake.cleaning.addresses import clean_address
+from engine.intake.cleaning.amounts import clean_amounts
+from engine.intake.cleaning.emails import clean_email
+from engine.intake.cleaning.kinds import clean_kind
+from engine.intake.cleaning.languages import clean_language
+from engine.intake.cleaning.moments import clean_moments
 from engine.intake.cleaning.names import clean_name
+from engine.intake.cleaning.phones import clean_phone
+from engine.intake.cleaning.texts import clean_texts
+from engine.intake.cleaning.whereabouts import clean_whereabouts
 from engine.intake.record import SourceRecord
 from engine.market_directory import Market
 
@@ -12,7 +21,16 @@ from engine.market_directory import Market
 def clean(record: SourceRecord, markets: Mapping[str, Market]) -> SourceRecord:
     """The record as far as rules can settle it; cleaning it again changes nothing.
 
-    `record.market`, where set, is the market whose run found it: a hint for dates that
+    `record.market`, where set, is the market whose run found it: a hint for moments that
     state no zone and addresses that state no state.
     """
-    return clean_name(record)
+    record = clean_texts(record)
+    record = clean_name(record)
+    record = clean_phone(record)
+    record = clean_email(record)
+    record = clean_address(record)
+    record = clean_whereabouts(record, markets)
+    record = clean_kind(record)
+    record = clean_amounts(record)
+    record = clean_moments(record, markets)
+    return clean_language(record)

@@ -62,9 +62,7 @@ def clean_texts(record: SourceRecord) -> SourceRecord:
     return record
 
 
-def _cleaned(
-    record: SourceRecord, name: str, length_max: int, *, one_line: bool
-) -> SourceRecord:
+def _cleaned(record: SourceRecord, name: str, length_max: int, *, one_line: bool) -> SourceRecord:
     stated = said(record, name)
     if stated is None or _is_clean(stated, length_max):
         return record
