@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import asyncpg
 import msgspec
 import ray
 
-from actors.intake_desk import RECORDS_MAX, Counts, encode_records
+from actors.intake_desk import RECORDS_MAX, encode_records
+from actors.intake_turn import Counts
 from actors.launch import NAMESPACE, connect
 from engine.adapters.sources.craigslist_site import (
     FetchFailed,
@@ -26,10 +28,12 @@ from engine.adapters.sources.table_files import open_tables
 from engine.intake.craigslist import parse_post
 from engine.intake.invented_contact import with_invented_contact
 from engine.intake.placement import place
+from engine.intake.prepared import prepare
 from engine.intake.record import Rejected, SourceRecord
 from engine.intake.sample_world import SampleWorld
 from engine.market_directory import Market, load_markets
 from engine.settings import Settings
+from engine.source_directory import load_sources
 
 SOURCES = ("craigslist", *TABLE_SOURCES)
 POSTS_PER_TASK = 60
@@ -253,4 +257,6 @@ def _payload(parsed: list[Parsed]) -> bytes:
     records = [with_invented_contact(each) for each in parsed if isinstance(each, SourceRecord)]
     rejected = [each for each in parsed if isinstance(each, Rejected)]
     assert len(parsed) <= RECORDS_MAX
-    return encode_records((records, rejected))
+    sources, now_us = load_sources(), time.time_ns() // 1000
+    prepared = [prepare(each, sources[each.source], now_us=now_us) for each in records]
+    return encode_records((prepared, rejected))

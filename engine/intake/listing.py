@@ -10,6 +10,7 @@ from engine.intake.grid import round_point
 from engine.intake.mask import MASK, mask_remarks
 from engine.intake.quality import quality_of
 from engine.intake.record import SourceRecord
+from engine.market.answers import Contact
 from engine.market.listing import Listing
 
 # A record of another status tells that a lead is gone; it never lists one.
@@ -65,13 +66,17 @@ def mask_again(listing: Listing, values: list[str]) -> Listing:
 
 def contact_values(record: SourceRecord) -> Iterator[str]:
     """Every text that names or reaches the lead's person or door."""
-    contact = record.contact
+    yield from values_of(record.contact)
+    if record.street_address:
+        yield record.street_address
+
+
+def values_of(contact: Contact) -> Iterator[str]:
     for value in (
         contact.name,
         contact.phone,
         contact.email,
         contact.unparsed_address,
-        record.street_address,
         contact.source_url,
     ):
         if value:

@@ -119,6 +119,7 @@ def upgrade() -> None:
         sa.Column("market", sa.Text(), nullable=False),
         sa.Column("number", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("offered", sa.Text(), nullable=False),
+        sa.Column("told", sa.LargeBinary(), nullable=True),
         sa.Column("merged_into", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "offered IN ('never', 'listed', 'withdrawn')",
@@ -143,7 +144,7 @@ def upgrade() -> None:
         sa.Column("market", sa.Text(), nullable=False),
         sa.Column("survivor", sa.Text(), nullable=False),
         sa.Column("merged", sa.Text(), nullable=False),
-        sa.Column("records", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("records", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("probability", sa.Double(), nullable=False),
         sa.Column("is_link", sa.Boolean(), server_default="false", nullable=False),
         sa.Column(
@@ -221,7 +222,7 @@ def upgrade() -> None:
         sa.Column(
             "claims",
             postgresql.JSONB(astext_type=sa.Text()),
-            server_default=sa.text("'{}'::jsonb"),
+            server_default=sa.text("'[]'::jsonb"),
             nullable=False,
         ),
     )
@@ -287,6 +288,16 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("rejected_because IS NOT NULL"),
     )
+    op.add_column(
+        "source_records",
+        sa.Column("trust", sa.Double(), server_default="0.5", nullable=False),
+    )
+    op.add_column(
+        "source_records",
+        sa.Column("seats", sa.SmallInteger(), server_default="3", nullable=False),
+    )
+    op.drop_index(op.f("entities_lead_id_idx"), table_name="entities")
+    op.drop_table("entities")
     # Two markets may carry the same record: a key without the market let one overwrite it.
     op.drop_constraint("source_records_pkey", "source_records", type_="primary")
     op.create_primary_key(
@@ -302,14 +313,26 @@ def upgrade() -> None:
     )
     # Which record said it is not known: the contact stays until its records are read again.
     op.execute(
-        "UPDATE contacts SET claims = jsonb_build_object('',"
-        " jsonb_strip_nulls(to_jsonb(contacts) - 'lead_id' - 'claims'))"
+        "UPDATE contacts SET claims = jsonb_build_array(jsonb_build_object('source', '',"
+        " 'source_id', '', 'trust', 0, 'modified', NULL, 'contact',"
+        " jsonb_strip_nulls(to_jsonb(contacts) - 'lead_id' - 'claims')))"
     )
 
 
 def downgrade() -> None:
     op.drop_constraint("source_records_pkey", "source_records", type_="primary")
     op.create_primary_key("source_records_pkey", "source_records", ["source", "source_id"])
+    op.drop_column("source_records", "seats")
+    op.drop_column("source_records", "trust")
+    op.create_table(
+        "entities",
+        sa.Column("market", sa.TEXT(), autoincrement=False, nullable=False),
+        sa.Column("key", postgresql.BYTEA(), autoincrement=False, nullable=False),
+        sa.Column("lead_id", sa.TEXT(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(["market"], ["markets.market"], name=op.f("entities_market_fkey")),
+        sa.PrimaryKeyConstraint("market", "key", name=op.f("entities_pkey")),
+    )
+    op.create_index(op.f("entities_lead_id_idx"), "entities", ["lead_id"], unique=False)
     op.drop_index(
         "source_records_rejected_idx",
         table_name="source_records",

@@ -10,9 +10,12 @@ import pytest
 from msgspec.structs import replace
 
 from actors.client import BookGone, BookUnavailable
-from actors.intake_desk import Counts, IntakeDesk
+from actors.intake_desk import IntakeDesk
+from actors.intake_turn import Counts
+from engine.intake.prepared import Prepared, prepare
 from engine.intake.record import Rejected, SourceRecord
 from engine.market.answers import Contact
+from engine.source_directory import load_sources
 from tests.actors.trading_house import CANARY, TradingHouse
 
 CONTACT = Contact(
@@ -46,6 +49,14 @@ def record(source: str = "zillow", number: int = 1, **changes: object) -> Source
     return replace(base, **changes)
 
 
+SOURCES = load_sources()
+NOW_US = 1_770_000_000_000_000
+
+
+def ready(each: SourceRecord) -> Prepared:
+    return prepare(each, SOURCES[each.source], now_us=NOW_US)
+
+
 def own(each: SourceRecord, house: TradingHouse) -> SourceRecord:
     """The record under an id that no other test's market has."""
     return replace(each, source_id=f"{house.market}-{each.source_id}")
@@ -58,6 +69,12 @@ async def desk(house: TradingHouse) -> AsyncIterator[IntakeDesk]:
     await desk.start()
     yield desk
     await desk.stop()
+
+
+async def take(
+    desk: IntakeDesk, records: list[SourceRecord], rejected: list[Rejected] | None = None
+) -> Counts:
+    return await desk.take([ready(each) for each in records], rejected or [])
 
 
 async def leads(house: TradingHouse) -> list[asyncpg.Record]:
@@ -78,10 +95,10 @@ async def outbox(house: TradingHouse) -> int:
 
 async def test_the_same_feed_twice_changes_nothing(house: TradingHouse, desk: IntakeDesk) -> None:
     feed = [own(record(number=n), house) for n in range(1, 8)]
-    assert await desk.take(feed, []) == Counts(new=7)
+    assert await take(desk, feed) == Counts(new=7)
     rows, at = await leads(house), await position(house)
-    assert await desk.take(feed, []) == Counts(unchanged=7)
-    assert await desk.take(feed + feed, []) == Counts(unchanged=14)
+    assert await take(desk, feed) == Counts(unchanged=7)
+    assert await take(desk, feed + feed) == Counts(unchanged=14)
     assert (await leads(house), await position(house)) == (rows, at)
     assert await outbox(house) == 0
     await house.audit()
@@ -94,13 +111,13 @@ async def test_one_address_from_two_sources_is_one_lead(
     one = own(record("zillow"), house)
     other = own(record("redfin", street_address=f"1 {CANARY.upper()} Lane"), house)
     if how == "one-call":
-        counts = await desk.take([one, other], [])
+        counts = await take(desk, [one, other])
     elif how == "two-calls":
-        counts = await desk.take([one], [])
-        counts.add(await desk.take([other], []))
+        counts = await take(desk, [one])
+        counts.add(await take(desk, [other]))
     else:
         counts = Counts()
-        for each in await asyncio.gather(desk.take([one], []), desk.take([other], [])):
+        for each in await asyncio.gather(take(desk, [one]), take(desk, [other])):
             counts.add(each)
     assert counts == Counts(new=1, merged=1)
     (lead,) = await leads(house)
@@ -118,11 +135,11 @@ async def test_a_changed_record_updates_its_lead_and_keeps_the_point(
     house: TradingHouse, desk: IntakeDesk
 ) -> None:
     first = own(record(), house)
-    await desk.take([first], [])
+    await take(desk, [first])
     (before,) = await leads(house)
     moved = replace(CONTACT, latitude=30.9, longitude=-97.1)
     changed = replace(first, list_price=280_000, contact=moved, content_hash="v2")
-    assert await desk.take([changed], []) == Counts(updated=1)
+    assert await take(desk, [changed]) == Counts(updated=1)
     (after,) = await leads(house)
     assert (after["list_price"], after["lead_id"]) == (280_000, before["lead_id"])
     assert (after["latitude"], after["longitude"]) == (before["latitude"], before["longitude"])
@@ -130,7 +147,7 @@ async def test_a_changed_record_updates_its_lead_and_keeps_the_point(
 
 
 async def test_a_record_of_a_gone_home_lists_nothing(house: TradingHouse, desk: IntakeDesk) -> None:
-    assert await desk.take([own(record(standard_status="Closed"), house)], []) == Counts(gone=1)
+    assert await take(desk, [own(record(standard_status="Closed"), house)]) == Counts(gone=1)
     assert await leads(house) == []
 
 
@@ -138,15 +155,15 @@ async def test_a_home_that_its_source_calls_closed_is_withdrawn(
     house: TradingHouse, desk: IntakeDesk
 ) -> None:
     home = own(record(standard_status="Active"), house)
-    await desk.take([home], [])
+    await take(desk, [home])
     closed = replace(home, standard_status="Closed", content_hash="v2")
-    assert await desk.take([closed], []) == Counts(updated=1)
+    assert await take(desk, [closed]) == Counts(updated=1)
     states = await house.pool.fetch(
         "SELECT lead_state FROM lead_trading WHERE market = $1", house.market
     )
     assert [state for (state,) in states] == ["withdrawn"]
     told = await position(house)
-    await desk.take([replace(closed, list_price=1, content_hash="v3")], [])
+    await take(desk, [replace(closed, list_price=1, content_hash="v3")])
     assert await position(house) == told + 1, "an update, and no second withdrawal"
     await house.audit()
 
@@ -163,15 +180,15 @@ async def test_what_is_rejected_is_kept_with_its_reason_and_can_come_right(
         content_hash=good.content_hash,
     )
     unnamed = replace(bad, source_id=None, content_hash=f"{house.market}-nameless")
-    assert await desk.take([], [bad, unnamed]) == Counts(rejected=2)
+    assert await take(desk, [], [bad, unnamed]) == Counts(rejected=2)
     reasons = "SELECT rejected_because, rejected_detail FROM source_records WHERE market = $1"
     rows = await house.pool.fetch(reasons, house.market)
     assert [tuple(row) for row in rows] == [("no-price", "list_price is missing")] * 2
     # The same content, read by a better parser, is listed.
-    assert await desk.take([good], []) == Counts(new=1)
+    assert await take(desk, [good]) == Counts(new=1)
     # Rejected once more it stays its lead's; read well again, nothing is held against it.
-    await desk.take([], [bad])
-    assert await desk.take([good], []) == Counts(unchanged=1)
+    await take(desk, [], [bad])
+    assert await take(desk, [good]) == Counts(unchanged=1)
     row = await house.pool.fetchrow(
         "SELECT lead_id, rejected_because FROM source_records WHERE source_id = $1", good.source_id
     )
@@ -183,7 +200,7 @@ async def test_contacts_are_in_contacts_only(house: TradingHouse, desk: IntakeDe
         f"Call Zebulon {CANARY} at 512.555.0142 or zeb at {CANARY.lower()} dot example, or come"
         f" to 812 {CANARY} lane (30.267153, -97.743061). See https://{CANARY.lower()}.example/812"
     )
-    await desk.take([own(record(title=f"{CONTACT.name}'s home", remarks=remarks), house)], [])
+    await take(desk, [own(record(title=f"{CONTACT.name}'s home", remarks=remarks), house)])
     (lead,) = await leads(house)
     contact = await house.pool.fetchrow(
         "SELECT * FROM contacts WHERE lead_id = $1", lead["lead_id"]
@@ -213,8 +230,8 @@ async def test_one_source_prints_whom_another_names(
         house,
     )
     order = [named, printed] if named_first else [printed, named]
-    await desk.take(order[:1], [])
-    await desk.take(order[1:], [])
+    await take(desk, order[:1])
+    await take(desk, order[1:])
     (lead,) = await leads(house)
     assert CANARY not in lead["public_remarks"]
     assert lead["public_remarks"].count("███") == 2
@@ -241,7 +258,7 @@ async def test_a_desk_that_dies_before_sending_lists_once(house: TradingHouse) -
     dying = IntakeDesk(house.market, house.database_url, client)
     await dying.start()
     feed = [own(record(number=n), house) for n in range(1, 6)]
-    taking = asyncio.create_task(dying.take(feed, []))
+    taking = asyncio.create_task(take(dying, feed))
     async with asyncio.timeout(30):
         while await outbox(house) < 5:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -268,7 +285,7 @@ async def test_a_desk_that_dies_before_sending_lists_once(house: TradingHouse) -
     await desk.start()
     assert (len(await leads(house)), await position(house)) == (5, at)
     assert await outbox(house) == 0
-    assert await desk.take(feed, []) == Counts(unchanged=5)
+    assert await take(desk, feed) == Counts(unchanged=5)
     await desk.stop()
     await house.audit()
 
@@ -295,7 +312,7 @@ async def test_an_update_never_overtakes_its_listing(house: TradingHouse) -> Non
     await desk.start()
     first = own(record(), house)
     for waiting, each in enumerate((first, replace(first, list_price=1, content_hash="v2")), 1):
-        taking = asyncio.create_task(desk.take([each], []))
+        taking = asyncio.create_task(take(desk, [each]))
         async with asyncio.timeout(30):
             while await outbox(house) < waiting:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
@@ -303,7 +320,7 @@ async def test_an_update_never_overtakes_its_listing(house: TradingHouse) -> Non
         await asyncio.wait([taking])
     away = False
     client._patience = 30.0
-    await desk.take([], [])
+    await take(desk, [])
     (lead,) = await leads(house)
     assert lead["list_price"] == 1
     await desk.stop()
@@ -313,16 +330,16 @@ async def test_an_update_never_overtakes_its_listing(house: TradingHouse) -> Non
 async def test_the_desk_comes_back_after_its_connection_broke(
     house: TradingHouse, desk: IntakeDesk
 ) -> None:
-    await desk.take([own(record(number=1), house)], [])
+    await take(desk, [own(record(number=1), house)])
     await house.pool.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1",
         f"desk:{house.market}",
     )
     feed = [own(record(number=2), house)]
     try:
-        await desk.take(feed, [])
+        await take(desk, feed)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
-        await desk.take(feed, [])
+        await take(desk, feed)
     assert len(await leads(house)) == 2
 
 
@@ -339,11 +356,11 @@ async def test_a_book_that_stays_away_is_told_later(
     desk = IntakeDesk(house.market, house.database_url, house.client)
     await desk.start()
     with pytest.raises(BookUnavailable):
-        await desk.take([own(record(), house)], [])
+        await take(desk, [own(record(), house)])
     assert await outbox(house) == 1
     house.client._patience = 30.0
     await house.book()
-    assert await desk.take([own(record(number=2), house)], []) == Counts(new=1)
+    assert await take(desk, [own(record(number=2), house)]) == Counts(new=1)
     assert len(await leads(house)) == 2
     await desk.stop()
 
@@ -353,7 +370,7 @@ async def test_a_command_that_no_book_can_commit_blocks_no_others(
 ) -> None:
     """The book gives it up; what waits behind it in the outbox still goes out."""
     too_large = own(record(number=1, living_area=2**40), house)
-    counts = await desk.take([too_large, own(record(number=2), house)], [])
+    counts = await take(desk, [too_large, own(record(number=2), house)])
     assert counts == Counts(new=2)
     assert len(await leads(house)) == 1
     assert await outbox(house) == 0

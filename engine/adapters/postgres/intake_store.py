@@ -1,45 +1,47 @@
-"""Source records, entities, contacts and the outbox to the book, set-based."""
+"""Source records, what they are recognised by, and the outbox to the book, set-based."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
 
-from engine.adapters.postgres.book_store import PLANNED_BY_KEY
-from engine.intake.record import Rejected
-from engine.market.answers import Contact, Request
+from engine.adapters.postgres.book_store import LOAD_CHUNK, PLANNED_BY_KEY
+from engine.intake.prepared import Prepared, Stated
+from engine.intake.record import FieldNote, Rejected
+from engine.market.answers import Request
 from engine.market.listing import Listing
+
+RecordKey = tuple[str, str]
 
 _encode_json = msgspec.json.Encoder().encode
 _decode_listing = msgspec.json.Decoder(Listing).decode
+_decode_quality = msgspec.json.Decoder(dict[str, float]).decode
+_decode_notes = msgspec.json.Decoder(dict[str, FieldNote]).decode
 _encode_request = msgspec.msgpack.Encoder().encode
 _decode_request = msgspec.msgpack.Decoder(Request).decode
-
-CONTACT_FIELDS = Contact.__struct_fields__
-PERSON_FIELDS = ("name", "phone", "email")
-PLACE_FIELDS = ("unparsed_address", "latitude", "longitude", "source_url")
+_STATED_COLUMNS = "lead_id, source, source_id, trust, seats, record, quality, notes"
 
 
 class KnownRecord(NamedTuple):
-    """What is kept of a record; `modified` is RFC 3339 UTC."""
+    """What is kept of a record; `modified` is RFC 3339 UTC, `digests` what it is known by."""
 
     content_hash: str
     lead_id: str | None
     modified: str | None
+    digests: frozenset[bytes]
 
 
-class RecordRow(NamedTuple):
-    """A listed record as kept: masked, without contact data."""
+class MatchRow(NamedTuple):
+    """One thing that a record said of its home, in MessagePack, under its digest."""
 
     source: str
     source_id: str
-    lead_id: str
-    content_hash: str
-    listing: Listing
+    digest: bytes
+    features: bytes
 
 
 class IntakeStore:
@@ -71,78 +73,111 @@ class IntakeStore:
         transaction: AbstractAsyncContextManager[Any] = self.connection.transaction()
         return transaction
 
-    async def known_records(
-        self, ids: Sequence[tuple[str, str]]
-    ) -> dict[tuple[str, str], KnownRecord]:
-        """Records by (source, source id), those of this market."""
+    # --- records -------------------------------------------------------------------
+
+    async def known_records(self, keys: Sequence[RecordKey]) -> dict[RecordKey, KnownRecord]:
+        """What is kept of these records of this market, by (source, source id)."""
         rows = await self.connection.fetch(
             "SELECT r.source, r.source_id, r.content_hash, r.lead_id,"
-            " r.record->>'modification_timestamp'"
+            " r.record->>'modification_timestamp',"
+            " ARRAY(SELECT m.digest FROM match_rows m WHERE m.market = r.market"
+            " AND m.source = r.source AND m.source_id = r.source_id)"
             " FROM source_records r JOIN unnest($1::text[], $2::text[]) u(source, source_id)"
-            " USING (source, source_id) WHERE r.market = $3",
-            [source for source, _ in ids],
-            [source_id for _, source_id in ids],
+            " ON r.market = $3 AND r.source = u.source AND r.source_id = u.source_id",
+            *_columns(keys),
             self.market,
         )
-        return {(row[0], row[1]): KnownRecord(row[2], row[3], row[4]) for row in rows}
+        return {
+            (row[0], row[1]): KnownRecord(row[2], row[3], row[4], frozenset(row[5])) for row in rows
+        }
 
-    async def known_entities(self, keys: Sequence[bytes]) -> dict[bytes, str]:
+    async def stated(self, lead_ids: Sequence[str]) -> dict[str, dict[RecordKey, Stated]]:
+        """What each record of each lead says: lead id to (source, source id) to Stated."""
         rows = await self.connection.fetch(
-            "SELECT key, lead_id FROM entities WHERE market = $1 AND key = ANY($2)",
-            self.market,
-            keys,
-        )
-        return {row[0]: row[1] for row in rows}
-
-    async def listings(self, lead_ids: Sequence[str]) -> dict[str, dict[tuple[str, str], Listing]]:
-        """What each record of each lead says: lead id to (source, source id) to listing."""
-        rows = await self.connection.fetch(
-            "SELECT lead_id, source, source_id, record FROM source_records"
-            " WHERE lead_id = ANY($1) AND record IS NOT NULL",
+            f"SELECT {_STATED_COLUMNS} FROM source_records"
+            " WHERE lead_id = ANY($1) AND market = $2 AND record IS NOT NULL",
             lead_ids,
+            self.market,
         )
-        found: dict[str, dict[tuple[str, str], Listing]] = {}
-        for lead_id, source, source_id, record in rows:
-            found.setdefault(lead_id, {})[source, source_id] = _decode_listing(record)
+        found: dict[str, dict[RecordKey, Stated]] = {}
+        for lead_id, source, source_id, trust, seats, record, quality, notes in rows:
+            found.setdefault(lead_id, {})[source, source_id] = Stated(
+                source,
+                source_id,
+                trust,
+                seats,
+                _decode_listing(record),
+                _decode_quality(quality),
+                _decode_notes(notes),
+            )
         return found
 
-    async def write_records(self, rows: Sequence[RecordRow]) -> None:
+    async def write_records(self, rows: Sequence[tuple[Prepared, str]]) -> None:
+        """Keep these records with their leads, in place of what they said before."""
         await self.connection.execute(
-            "INSERT INTO source_records (source, source_id, market, lead_id, content_hash, record)"
-            " SELECT u.source, u.source_id, $1, u.lead_id, u.content_hash, u.record::jsonb"
-            " FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[])"
-            " u(source, source_id, lead_id, content_hash, record)"
-            " ON CONFLICT (market, source, source_id) DO UPDATE SET lead_id = excluded.lead_id,"
-            " content_hash = excluded.content_hash, record = excluded.record,"
-            " rejected_because = NULL, rejected_detail = NULL, last_seen_at = now()",
+            "INSERT INTO source_records (market, source, source_id, lead_id, content_hash,"
+            " record, trust, seats, quality, notes, licence, fetched_at)"
+            " SELECT $1, u.source, u.source_id, u.lead_id, u.content_hash, u.record::jsonb,"
+            " u.trust, u.seats, u.quality::jsonb, u.notes::jsonb, u.licence, u.fetched_at::timestamptz"
+            " FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[],"
+            " $7::float8[], $8::int2[], $9::text[], $10::text[], $11::text[], $12::text[])"
+            " u(source, source_id, lead_id, content_hash, record, trust, seats, quality, notes,"
+            " licence, fetched_at)"
+            " ON CONFLICT (market, source, source_id) DO UPDATE SET"
+            " lead_id = excluded.lead_id, content_hash = excluded.content_hash,"
+            " record = excluded.record, trust = excluded.trust, seats = excluded.seats,"
+            " quality = excluded.quality,"
+            " notes = excluded.notes, licence = excluded.licence,"
+            " fetched_at = excluded.fetched_at, rejected_because = NULL,"
+            " rejected_detail = NULL, reviewed_at = NULL, reviewed_by = NULL,"
+            " review_note = NULL, last_seen_at = now()",
             self.market,
-            [row.source for row in rows],
-            [row.source_id for row in rows],
-            [row.lead_id for row in rows],
-            [row.content_hash for row in rows],
-            [_encode_json(row.listing).decode() for row in rows],
+            [record.source for record, _ in rows],
+            [record.source_id for record, _ in rows],
+            [lead_id for _, lead_id in rows],
+            [record.content_hash for record, _ in rows],
+            [_json(record.listing) for record, _ in rows],
+            [record.trust for record, _ in rows],
+            [record.seats for record, _ in rows],
+            [_json(record.quality) for record, _ in rows],
+            [_json(record.notes) for record, _ in rows],
+            [record.licence for record, _ in rows],
+            [record.fetched_at for record, _ in rows],
         )
 
-    async def rewrite_listings(self, listings: Mapping[tuple[str, str], Listing]) -> None:
+    async def rewrite_listings(self, listings: Mapping[RecordKey, Listing]) -> None:
         """Replace what is kept of these records, which themselves did not change."""
         await self.connection.execute(
             "UPDATE source_records r SET record = u.record::jsonb"
             " FROM unnest($1::text[], $2::text[], $3::text[]) u(source, source_id, record)"
             " WHERE r.market = $4 AND r.source = u.source AND r.source_id = u.source_id",
-            [source for source, _ in listings],
-            [source_id for _, source_id in listings],
-            [_encode_json(listing).decode() for listing in listings.values()],
+            *_columns(list(listings)),
+            [_json(listing) for listing in listings.values()],
             self.market,
         )
 
-    async def contacts(self, lead_ids: Sequence[str]) -> dict[str, Contact]:
+    async def move_records(self, goes: str, stays: str) -> list[RecordKey]:
+        """Give a lead's records to another one; which they were."""
         rows = await self.connection.fetch(
-            f"SELECT lead_id, {', '.join(CONTACT_FIELDS)} FROM contacts WHERE lead_id = ANY($1)",
-            lead_ids,
+            "UPDATE source_records SET lead_id = $2 WHERE lead_id = $1 AND market = $3"
+            " RETURNING source, source_id",
+            goes,
+            stays,
+            self.market,
         )
-        return {row[0]: Contact(**dict(zip(CONTACT_FIELDS, row[1:], strict=True))) for row in rows}
+        return [(row[0], row[1]) for row in rows]
 
-    async def write_rejected(self, rejected: Mapping[tuple[str, str], Rejected]) -> None:
+    async def give_records(self, keys: Sequence[RecordKey], lead_id: str) -> None:
+        await self.connection.execute(
+            "UPDATE source_records r SET lead_id = $4"
+            " FROM unnest($1::text[], $2::text[]) u(source, source_id)"
+            " WHERE r.market = $3 AND r.source = u.source AND r.source_id = u.source_id",
+            *_columns(keys),
+            self.market,
+            lead_id,
+        )
+
+    async def write_rejected(self, rejected: Mapping[RecordKey, Rejected]) -> None:
         """Keep what can't be used with its reason; a record that was listed before stays its
         lead's."""
         await self.connection.execute(
@@ -155,54 +190,51 @@ class IntakeStore:
             " rejected_because = excluded.rejected_because,"
             " rejected_detail = excluded.rejected_detail, last_seen_at = now()",
             self.market,
-            [source for source, _ in rejected],
-            [source_id for _, source_id in rejected],
+            *_columns(list(rejected)),
             [each.content_hash for each in rejected.values()],
             [each.reason for each in rejected.values()],
             [each.detail[:500] for each in rejected.values()],
         )
 
-    async def seen(self, ids: Sequence[tuple[str, str]]) -> None:
+    async def seen(self, keys: Sequence[RecordKey]) -> None:
         await self.connection.execute(
             "UPDATE source_records r SET last_seen_at = now(), rejected_because = NULL,"
             " rejected_detail = NULL"
             " FROM unnest($1::text[], $2::text[]) u(source, source_id)"
             " WHERE r.market = $3 AND r.source = u.source AND r.source_id = u.source_id",
-            [source for source, _ in ids],
-            [source_id for _, source_id in ids],
+            *_columns(keys),
             self.market,
         )
 
-    async def write_entities(self, entities: Mapping[bytes, str]) -> None:
+    # --- what they are recognised by -----------------------------------------------
+
+    async def match_rows(self) -> AsyncIterator[list[tuple[bytes, str]]]:
+        """(features, lead id) of everything known of this market, in chunks."""
+        async with self.connection.transaction(readonly=True):
+            # Here alone everything is read: a join row by row would take minutes.
+            await self.connection.execute("SET LOCAL enable_hashjoin = on")
+            await self.connection.execute("SET LOCAL enable_seqscan = on")
+            cursor = await self.connection.cursor(
+                "SELECT m.features, r.lead_id FROM match_rows m"
+                " JOIN source_records r USING (market, source, source_id)"
+                " WHERE m.market = $1 AND r.lead_id IS NOT NULL",
+                self.market,
+            )
+            while rows := await cursor.fetch(LOAD_CHUNK):
+                yield [(row[0], row[1]) for row in rows]
+
+    async def write_match_rows(self, rows: Sequence[MatchRow]) -> None:
         await self.connection.execute(
-            "INSERT INTO entities (market, key, lead_id)"
-            " SELECT $1, u.key, u.lead_id FROM unnest($2::bytea[], $3::text[]) u(key, lead_id)",
+            "INSERT INTO match_rows (market, source, source_id, digest, features)"
+            " SELECT $1, * FROM unnest($2::text[], $3::text[], $4::bytea[], $5::bytea[])",
             self.market,
-            list(entities),
-            list(entities.values()),
+            [row.source for row in rows],
+            [row.source_id for row in rows],
+            [row.digest for row in rows],
+            [row.features for row in rows],
         )
 
-    async def write_contacts(self, contacts: Mapping[str, Contact]) -> None:
-        """Contacts of new leads. For a known lead what was missing is filled in, and an
-        invented person gives way to one that a source named."""
-        person = ", ".join(
-            f"{name} = CASE WHEN contacts.is_invented AND NOT excluded.is_invented"
-            f" THEN excluded.{name} ELSE coalesce(contacts.{name}, excluded.{name}) END"
-            for name in PERSON_FIELDS
-        )
-        place = ", ".join(
-            f"{name} = coalesce(contacts.{name}, excluded.{name})" for name in PLACE_FIELDS
-        )
-        await self.connection.executemany(
-            f"INSERT INTO contacts (lead_id, {', '.join(CONTACT_FIELDS)}) VALUES"
-            " ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-            f" ON CONFLICT (lead_id) DO UPDATE SET {person}, {place},"
-            " is_invented = contacts.is_invented AND excluded.is_invented",
-            [
-                (lead_id, *(getattr(contact, name) for name in CONTACT_FIELDS))
-                for lead_id, contact in contacts.items()
-            ],
-        )
+    # --- the outbox to the book ----------------------------------------------------
 
     async def write_outbox(self, requests: Sequence[Request]) -> None:
         await self.connection.execute(
@@ -226,3 +258,11 @@ class IntakeStore:
         await self.connection.execute(
             "DELETE FROM intake_outbox WHERE outbox_id = ANY($1)", outbox_ids
         )
+
+
+def _columns(keys: Sequence[RecordKey]) -> tuple[list[str], list[str]]:
+    return [source for source, _ in keys], [source_id for _, source_id in keys]
+
+
+def _json(value: object) -> str:
+    return _encode_json(value).decode()

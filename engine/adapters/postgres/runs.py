@@ -132,21 +132,24 @@ async def note_progress(
     run_id: str,
     *,
     counts: Mapping[str, int],
-    shares: Shares,
+    pages: int,
+    records: int,
     errors: int,
+    shares: Shares | None,
     finished: bool = False,
     error: str | None = None,
 ) -> None:
-    """What a run has brought so far, or in all."""
+    """What a run has brought so far, or in all. `shares` is what later runs are measured
+    against, None of a run that saw a part of its source."""
     await connection.execute(
         "UPDATE ingest_runs SET counts = $2, pages = $3, records = $4, errors = $5, fill = $6,"
         " finished_at = CASE WHEN $7 THEN now() END, error = $8 WHERE run_id = $1",
         run_id,
         counts,
-        shares.pages,
-        shares.records,
+        pages,
+        records,
         errors,
-        msgspec.to_builtins(shares),
+        {} if shares is None else msgspec.to_builtins(shares),
         finished,
         _storable(error),
     )

@@ -125,6 +125,7 @@ async def end_lease(
     market: str,
     run_id: str,
     *,
+    walk: Mapping[str, Any],
     next_run_at: datetime,
     failures: int,
     drift: Mapping[str, Any],
@@ -135,7 +136,8 @@ async def end_lease(
     status: str = await pool.execute(
         "UPDATE source_state SET lease_owner = NULL, lease_until = NULL, next_run_at = $4,"
         " failures = $5, drift = $6,"
-        " checkpoint = CASE WHEN $7 THEN checkpoint - 'unfinished' ELSE checkpoint END"
+        " checkpoint = (CASE WHEN $7 THEN checkpoint - 'unfinished' ELSE checkpoint END)"
+        " || jsonb_build_object('walk', $8::jsonb)"
         " WHERE source = $1 AND market = $2 AND lease_owner = $3",
         source,
         market,
@@ -144,6 +146,7 @@ async def end_lease(
         failures,
         drift,
         finished,
+        walk,
     )
     return status == "UPDATE 1"
 

@@ -359,8 +359,8 @@ contacts = Table(
     Column("longitude", Double),
     Column("source_url", Text),
     Column("is_invented", Boolean, nullable=False, server_default="false"),
-    # What each record says, by "source source_id": what the row above survives from.
-    Column("claims", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    # What each record says: what the columns above survive from.
+    Column("claims", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
 )
 
 # What each source said last, without contact data and with masked text.
@@ -376,6 +376,8 @@ source_records = Table(
     # Field to [rule, confidence] where a field is not simply as stated; parts of the quality.
     Column("notes", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("quality", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("trust", Double, nullable=False, server_default="0.5"),
+    Column("seats", SmallInteger, nullable=False, server_default="3"),
     Column("licence", Text, nullable=False, server_default="public"),
     Column("fetched_at", DateTime(timezone=True)),
     Column("rejected_because", Text),
@@ -414,6 +416,8 @@ lead_identities = Table(
     Column("market", Text, ForeignKey("markets.market"), nullable=False),
     Column("number", BigInteger, Identity(), nullable=False),
     Column("offered", Text, nullable=False),
+    # Hash of the listing that the book was told last.
+    Column("told", LargeBinary),
     Column("merged_into", Text),
     CheckConstraint("offered IN ('never', 'listed', 'withdrawn')", name="offered"),
     Index(None, "market"),
@@ -424,16 +428,6 @@ lead_identities = Table(
     ),
 )
 
-# Which lead a home is: `key` is a hash of a normalised address with unit.
-entities = Table(
-    "entities",
-    metadata,
-    Column("market", Text, ForeignKey("markets.market"), primary_key=True),
-    Column("key", LargeBinary, primary_key=True),
-    Column("lead_id", Text, nullable=False),
-    Index(None, "lead_id"),
-)
-
 # Two leads found to be one: who stayed, who went, and the records that went along.
 lead_merges = Table(
     "lead_merges",
@@ -442,7 +436,8 @@ lead_merges = Table(
     Column("market", Text, ForeignKey("markets.market"), nullable=False),
     Column("survivor", Text, nullable=False),
     Column("merged", Text, nullable=False),
-    Column("records", JSONB, nullable=False),
+    # The records that went along; NULL until the book has answered.
+    Column("records", JSONB),
     Column("probability", Double, nullable=False),
     Column("is_link", Boolean, nullable=False, server_default="false"),
     Column("merged_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
