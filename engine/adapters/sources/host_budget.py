@@ -50,7 +50,7 @@ class HostBudget:
         *,
         breaker: Breaker = BREAKER,
         wait_seconds_max: float = TURN_WAIT_SECONDS_MAX,
-        process: ProcessBudget = _PROCESS,
+        process: Budget = _PROCESS,
     ) -> None:
         self._shared = RedisBudget(redis) if redis is not None else None
         self._process = process

@@ -108,10 +108,15 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
     The name stays the one that TLS asks for and Host carries: only the socket is pinned.
     """
 
-    def __init__(self, allowed: Iterable[str] = (), resolver: Resolver = resolve) -> None:
+    def __init__(
+        self,
+        allowed: Iterable[str] = (),
+        resolver: Resolver = resolve,
+        sockets: httpcore.AsyncNetworkBackend | None = None,
+    ) -> None:
         self._allowed = frozenset(allowed)
         self._resolver = resolver
-        self._backend = httpcore.AnyIOBackend()
+        self._sockets = sockets or httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
@@ -125,7 +130,7 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         failure: Exception | None = None
         for address in await self._judged(host, port, timeout):
             try:
-                return await self._backend.connect_tcp(
+                return await self._sockets.connect_tcp(
                     address, port, timeout, local_address, socket_options
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
@@ -157,4 +162,4 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         raise PrivateAddress("a socket of this machine is not on the public internet")
 
     async def sleep(self, seconds: float) -> None:
-        await self._backend.sleep(seconds)
+        await self._sockets.sleep(seconds)
