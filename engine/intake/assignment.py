@@ -107,8 +107,9 @@ class _Run:
         if anchor is None:
             return self._found(new_id())
         for other in sorted(found, key=self.rank):
-            if other != anchor and not self._kept_apart(anchor, other):
-                anchor = self._join(anchor, other, found[other])
+            if self.root(other) != anchor and not self._kept_apart(anchor, other):
+                probability = min(found[other], found.get(anchor, 1.0))
+                anchor = self._join(anchor, other, probability)
         return anchor if candidate.known_as is None else candidate.known_as
 
     def rank(self, lead_id: str) -> tuple[int, int]:
