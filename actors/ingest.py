@@ -1,60 +1,136 @@
-"""Runs of sources: fetched and parsed by Ray tasks, taken by the markets' desks."""
+"""Runs of sources on the cluster: pages read by Ray tasks, taken by the markets' desks."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import secrets
+import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 import asyncpg
 import msgspec
 import ray
+from ray.exceptions import RayError, RayTaskError
 
-from actors.intake_desk import RECORDS_MAX, encode_records
-from actors.intake_turn import Counts
+from actors.client import BookBusy, BookUnavailable
+from actors.intake_desk import Counts
 from actors.launch import NAMESPACE, connect
-from engine.adapters.sources.craigslist_site import (
-    FetchFailed,
-    fetch_index,
-    fetch_post,
-    site_client,
-)
-from engine.adapters.sources.table_files import SOURCES as TABLE_SOURCES
-from engine.adapters.sources.table_files import open_tables
-from engine.intake.craigslist import parse_post
-from engine.intake.invented_contact import with_invented_contact
-from engine.intake.placement import place
-from engine.intake.prepared import prepare
-from engine.intake.record import Rejected, SourceRecord
-from engine.intake.sample_world import SampleWorld
-from engine.market_directory import Market, load_markets
+from actors.page_flow import DeskRefused, RunFailed, TaskLost
+from actors.page_tasks import Batch, Reading, read_pages
+from actors.source_run import Progress, SourceRun
+from engine.adapters.postgres.pool import open_pool
+from engine.adapters.postgres.source_state import Taken
+from engine.adapters.sources.fetchers import client_for, discover, start_address, why_off
+from engine.intake.document import Document
+from engine.market_directory import load_markets
 from engine.settings import Settings
-from engine.source_directory import load_sources
+from engine.source_directory import Source, load_sources
 
-SOURCES = ("craigslist", *TABLE_SOURCES)
-POSTS_PER_TASK = 60
-FETCHES_AT_ONCE = 8
-RECORDS_PER_CALL = 400
-# Tasks and desk calls under way at a time: what bounds memory and the load on the site.
-UNDER_WAY_MAX = 6
-TASK_SECONDS = 600.0
+__all__ = ["Progress", "run_ingest", "run_source"]
 
-Parsed = SourceRecord | Rejected
+log = logging.getLogger(__name__)
+
+# Sources that are read at the same time; the markets of one follow one another.
+SOURCES_AT_ONCE = 4
+# A task mostly waits for its site: of the CPUs it takes a quarter, so that the four sources
+# never wait for each other's tasks.
+CPUS_PER_TASK = 0.25
+TASKS_MAX = 32
+DESK_PATIENCE_SECONDS = 120.0
+POOL_SIZE_MAX = 8
+
+_AWAY = (BookBusy, BookUnavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_decode_counts = msgspec.msgpack.Decoder(Counts).decode
 
 
-class Progress(msgspec.Struct):
-    """How far a run is: `pages` fetched or table parts read, and what became of the records."""
+class RayPorts:
+    """The ports of a run's page flow: a fetcher, Ray tasks over all nodes, the market's desk."""
 
-    source: str
-    market: str
-    pages: int = 0
-    counts: Counts = msgspec.field(default_factory=Counts)
-    finished: bool = False
-    error: str | None = None
+    def __init__(self, settings: Settings, source: Source, market: str) -> None:
+        self._settings = settings
+        self._source = source
+        self._market = market
+        self._task = ray.remote(
+            num_cpus=CPUS_PER_TASK,
+            max_retries=0,
+            num_returns="streaming",
+            scheduling_strategy="SPREAD",
+        )(read_pages)
+        self._desk: Any = None
+
+    async def discover(self, walk: dict[str, Any]) -> AsyncGenerator[Batch]:
+        base = start_address(self._source, self._market, self._settings)
+        if base is None:
+            raise RunFailed(str(why_off(self._source, self._market, self._settings)))
+        async with client_for(self._source, self._settings) as client:
+            found = discover(self._source, self._market, client, base=base, checkpoint=walk)
+            async for batch in found:
+                documents = tuple(each for each in batch if isinstance(each, Document))
+                addresses = tuple(each for each in batch if not isinstance(each, Document))
+                yield Batch(addresses, documents)
+
+    async def read(self, batch: Batch) -> AsyncGenerator[tuple[Any, Reading]]:
+        """Payloads stay where they were made: only what is told of them comes here."""
+        stream = self._task.remote(self._settings, self._source, self._market, batch)
+        ended = False
+        try:
+            async for payload in stream:
+                yield payload, await (await anext(stream))
+            ended = True
+        except (RayError, StopAsyncIteration) as error:
+            ended = True
+            raise TaskLost(f"{type(error).__name__}: {str(error)[:500]}") from error
+        finally:
+            if not ended:
+                ray.cancel(stream)
+
+    async def take(self, payload: Any) -> Counts:
+        give_up_at, pause = time.monotonic() + DESK_PATIENCE_SECONDS, 0.5
+        while True:
+            try:
+                if self._desk is None:
+                    # Asks the cluster's head and waits for it: not in the event loop.
+                    self._desk = await asyncio.to_thread(
+                        ray.get_actor, f"desk:{self._market}", NAMESPACE
+                    )
+                return _decode_counts(await self._desk.take_encoded.remote(payload))
+            except (RayError, ValueError) as error:
+                # ValueError is Ray's word for "no actor of this name".
+                if isinstance(error, RayTaskError) and not isinstance(error.cause, _AWAY):
+                    raise DeskRefused(repr(error.cause)[:500]) from error
+                self._desk = None
+                if time.monotonic() + pause > give_up_at:
+                    raise RunFailed(f"the {self._market} desk is away: {error}"[:500]) from error
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 8.0)
+
+
+async def run_source(
+    settings: Settings,
+    pool: asyncpg.Pool,
+    source: Source,
+    market: str,
+    *,
+    run_id: str | None = None,
+    afresh: bool = False,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Progress:
+    """Run a source in a market now, to the end. Raises Taken if it is being run already.
+
+    The process must have joined the cluster. `afresh` reads unchanged pages again.
+    """
+    cpus = int(ray.cluster_resources().get("CPU", 1))
+    return await SourceRun(
+        pool,
+        source,
+        market,
+        RayPorts(settings, source, market),
+        run_id=run_id,
+        on_progress=on_progress,
+        tasks_max=max(2, min(cpus, TASKS_MAX)),
+        afresh=afresh,
+    ).run()
 
 
 def run_ingest(
@@ -62,201 +138,67 @@ def run_ingest(
     source: str,
     market: str | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    *,
+    afresh: bool = False,
 ) -> list[Progress]:
-    """Run `source` ("all" for every one) for `market` (None for all), to the end.
+    """Run `source` ("all" for every one that is on) for `market` (None for all), to the end.
 
-    One Progress per source and market; one that failed has its `error` and does not
-    stop the others. Raises ValueError naming an unknown source or market.
+    One Progress per source and market; one that failed has its `error` and does not stop
+    the others. With "all" a source that is being run by somebody else is `skipped`. Raises
+    ValueError naming an unknown source or market, or why the source is off.
     """
-    markets = load_markets(settings.markets_file)
-    sources = SOURCES if source == "all" else (source,)
-    if unknown := [name for name in sources if name not in SOURCES]:
-        raise ValueError(f"unknown source {unknown[0]!r}; there are: {', '.join(SOURCES)}")
+    chosen = choose(settings, source, market)
+    connect(settings)
+    return asyncio.run(_run_all(settings, chosen, on_progress, source == "all", afresh))
+
+
+def choose(settings: Settings, source: str, market: str | None) -> list[tuple[Source, list[str]]]:
+    """The sources to run, each with its markets. Raises as `run_ingest`."""
+    sources, markets = load_sources(settings.sources_file), load_markets(settings.markets_file)
+    runnable = {name: each for name, each in sources.items() if each.fetch != "uploads"}
+    if source != "all" and source not in runnable:
+        raise ValueError(f"unknown source {source!r}; there are: {', '.join(runnable)}")
     if market is not None and market not in markets:
         raise ValueError(f"unknown market {market!r}; there are: {', '.join(markets)}")
-    connect(settings)
-    runs = []
-    for name in sources:
-        for slug in (market,) if market is not None else markets:
-            runs.append(_Run(settings, Progress(name, slug), on_progress).run())
-    return runs
+    wanted = [market] if market is not None else list(markets)
+    chosen = []
+    for each in runnable.values() if source == "all" else [runnable[source]]:
+        off = {slug: why_off(each, slug, settings) for slug in wanted}
+        on = [slug for slug, reason in off.items() if reason is None]
+        if source != "all" and not on:
+            raise ValueError(f"{source} is off for {wanted[0]}: {off[wanted[0]]}")
+        if on:
+            chosen.append((each, on))
+    return chosen
 
 
-class _Run:
-    """One source in one market."""
+async def _run_all(
+    settings: Settings,
+    chosen: Sequence[tuple[Source, list[str]]],
+    on_progress: Callable[[Progress], None],
+    skip_taken: bool,
+    afresh: bool,
+) -> list[Progress]:
+    pool = await open_pool(settings.database_url, application="ingest", size_max=POOL_SIZE_MAX)
+    slots = asyncio.Semaphore(SOURCES_AT_ONCE)
 
-    def __init__(
-        self, settings: Settings, progress: Progress, on_progress: Callable[[Progress], None]
-    ) -> None:
-        self.settings = settings
-        self.progress = progress
-        self.on_progress = on_progress
-        self.run_id = secrets.token_urlsafe(12)
-        self.desk = ray.get_actor(f"desk:{progress.market}", namespace=NAMESPACE)
-        # What is under way, with the pages each brings.
-        self.parsing: dict[Any, int] = {}
-        self.taking: dict[Any, int] = {}
-
-    def run(self) -> Progress:
-        asyncio.run(self._note_start())
-        try:
-            if self.progress.source == "craigslist":
-                self._posts()
-            else:
-                self._tables()
-        except (ray.exceptions.RayError, FetchFailed, OSError, ValueError) as error:
-            self.progress.error = f"{type(error).__name__}: {error}"[:500]
-        finally:
-            self.progress.finished = True
-            asyncio.run(self._note_end())
-            self.on_progress(self.progress)
-        return self.progress
-
-    def _posts(self) -> None:
-        task = ray.remote(num_cpus=0.5, max_retries=2)(parse_posts)
-        for urls in self._post_urls():
-            self._make_room(self.parsing)
-            self.parsing[task.remote(urls, self.settings, self.progress.market)] = len(urls)
-        while self.parsing:
-            self._settle(self.parsing)
-        while self.taking:
-            self._settle(self.taking)
-
-    def _post_urls(self) -> Iterator[list[str]]:
-        urls = asyncio.run(_index(self.settings.replay_url, self.progress.market))
-        for start in range(0, len(urls), POSTS_PER_TASK):
-            yield urls[start : start + POSTS_PER_TASK]
-
-    def _tables(self) -> None:
-        task = ray.remote(num_cpus=0.5, max_retries=2, num_returns="streaming")(parse_tables)
-        parts = task.remote(self.settings, self.progress.source, self.progress.market)
-        for part in parts:
-            self._hand_over(part, 1)
-        while self.taking:
-            self._settle(self.taking)
-
-    def _hand_over(self, parsed: Any, pages: int) -> None:
-        """Give parsed records to the desk without bringing them here."""
-        self._make_room(self.taking)
-        self.taking[self.desk.take_encoded.remote(parsed)] = pages
-
-    def _make_room(self, under_way: dict[Any, int]) -> None:
-        while len(under_way) >= UNDER_WAY_MAX:
-            self._settle(under_way)
-
-    def _settle(self, under_way: dict[Any, int]) -> None:
-        """Wait for one to finish, and go on with what it brought."""
-        done, _ = ray.wait(list(under_way), num_returns=1, timeout=TASK_SECONDS)
-        if not done:
-            raise TimeoutError(f"a task of {self.progress.source} took over {TASK_SECONDS:.0f} s")
-        for ref in done:
-            pages = under_way.pop(ref)
-            if under_way is self.parsing:
-                self._hand_over(ref, pages)
-            else:
-                self.progress.pages += pages
-                self.progress.counts.add(msgspec.msgpack.decode(ray.get(ref), type=Counts))
-                self.on_progress(self.progress)
-
-    async def _note_start(self) -> None:
-        await self._execute(
-            "INSERT INTO ingest_runs (run_id, source, market) VALUES ($1, $2, $3)",
-            self.run_id,
-            self.progress.source,
-            self.progress.market,
-        )
-
-    async def _note_end(self) -> None:
-        await self._execute(
-            "UPDATE ingest_runs SET finished_at = now(), counts = $2, error = $3 WHERE run_id = $1",
-            self.run_id,
-            json.dumps(msgspec.to_builtins(self.progress.counts)),
-            self.progress.error,
-        )
-
-    async def _execute(self, statement: str, *values: object) -> None:
-        connection = await asyncpg.connect(self.settings.database_url, timeout=10)
-        try:
-            await connection.execute(statement, *values)
-        finally:
-            await connection.close()
-
-
-async def _index(base_url: str, market: str) -> list[str]:
-    async with site_client() as client:
-        return [url async for page in fetch_index(client, base_url, market) for url in page]
-
-
-def parse_posts(urls: list[str], settings: Settings, market: str) -> bytes:
-    """Fetch and parse post pages (a Ray task): the desk's payload."""
-    markets = load_markets(settings.markets_file)
-    parsed = asyncio.run(_fetch_and_parse(urls, market, markets))
-    return _payload(parsed)
-
-
-async def _fetch_and_parse(
-    urls: list[str], market: str, markets: Mapping[str, Market]
-) -> list[Parsed]:
-    slots = asyncio.Semaphore(FETCHES_AT_ONCE)
-
-    async def one(url: str) -> Parsed | None:
+    async def one(source: Source, markets: Sequence[str]) -> list[Progress]:
         async with slots:
-            try:
-                post = await fetch_post(client, url)
-            except FetchFailed as failed:
-                return Rejected(
-                    source="craigslist",
-                    source_id=None,
-                    reason=failed.reason,
-                    detail=str(failed),
-                    content_hash=url,
-                )
-        if post.content is None:
-            return None
-        record = parse_post(post.content, url=url)
-        return place(record, markets, hint=market) if isinstance(record, SourceRecord) else record
+            return [await one_market(source, market) for market in markets]
 
-    async with site_client(connections=FETCHES_AT_ONCE) as client:
-        found = await asyncio.gather(*(one(url) for url in urls))
-    return [_of_market(record, market) for record in found if record is not None]
+    async def one_market(source: Source, market: str) -> Progress:
+        try:
+            return await run_source(
+                settings, pool, source, market, afresh=afresh, on_progress=on_progress
+            )
+        except Taken as taken:
+            told = {"skipped" if skip_taken else "error": str(taken)}
+            progress = Progress(source.name, market, finished=True, **told)
+            on_progress(progress)
+            return progress
 
-
-def _of_market(record: Parsed, market: str) -> Parsed:
-    """A market's site also carries posts of homes elsewhere: those are not this run's."""
-    if isinstance(record, SourceRecord) and record.market != market:
-        return Rejected(
-            source=record.source,
-            source_id=record.source_id,
-            reason="out-of-market",
-            detail=f"stands in {record.market}, found on the site of {market}",
-            content_hash=record.content_hash,
-        )
-    return record
-
-
-def parse_tables(settings: Settings, source: str, market: str) -> Iterator[bytes]:
-    """Read a source's tables (a streaming Ray task): the desk's payloads, in order."""
-    markets = load_markets(settings.markets_file)
-    chunk: list[Parsed] = []
-    for record in open_tables(_origin(settings, markets), markets, market=market, source=source):
-        chunk.append(record)
-        if len(chunk) == RECORDS_PER_CALL:
-            yield _payload(chunk)
-            chunk = []
-    if chunk:
-        yield _payload(chunk)
-
-
-def _origin(settings: Settings, markets: Mapping[str, Market]) -> Path | SampleWorld:
-    if settings.captures is not None:
-        return settings.captures
-    return SampleWorld(settings.sample_seed, settings.sample_size, list(markets.values()))
-
-
-def _payload(parsed: list[Parsed]) -> bytes:
-    records = [with_invented_contact(each) for each in parsed if isinstance(each, SourceRecord)]
-    rejected = [each for each in parsed if isinstance(each, Rejected)]
-    assert len(parsed) <= RECORDS_MAX
-    sources, now_us = load_sources(), time.time_ns() // 1000
-    prepared = [prepare(each, sources[each.source], now_us=now_us) for each in records]
-    return encode_records((prepared, rejected))
+    try:
+        runs = await asyncio.gather(*(one(source, markets) for source, markets in chosen))
+    finally:
+        await pool.close()
+    return [progress for each in runs for progress in each]

@@ -14,6 +14,8 @@ import asyncpg
 import msgspec
 
 LEASE_SECONDS = 60.0
+# A run that broke off is gone on with for so long; then its pages may have changed.
+RESUMED_HOURS_MAX = 6
 # Told whenever a run is asked for or a source goes on after a pause.
 CHANNEL = "ingest_schedule"
 
@@ -65,11 +67,14 @@ async def take_lease(pool: asyncpg.Pool, source: str, market: str, run_id: str) 
             " ON CONFLICT (source, market) DO UPDATE"
             " SET lease_owner = excluded.lease_owner, lease_until = excluded.lease_until"
             " WHERE s.lease_until IS NULL OR s.lease_until < now()"
-            " RETURNING checkpoint, failures, drift",
+            " RETURNING checkpoint, failures, drift,"
+            " (checkpoint->>'since')::timestamptz > now() - make_interval(hours => $5)"
+            " AS is_recent",
             source,
             market,
             run_id,
             LEASE_SECONDS,
+            RESUMED_HOURS_MAX,
         )
         if row is None:
             owner = await connection.fetchval(
@@ -79,15 +84,17 @@ async def take_lease(pool: asyncpg.Pool, source: str, market: str, run_id: str) 
             )
             raise Taken(source, market, owner or "one that has just ended")
         checkpoint = row["checkpoint"]
-        unfinished = checkpoint.get("unfinished")
+        unfinished = checkpoint.get("unfinished") if row["is_recent"] else None
         await connection.execute(
             "UPDATE source_state SET checkpoint = (CASE WHEN checkpoint->>'asked' = $3"
             " THEN checkpoint - 'asked' ELSE checkpoint END)"
-            " || jsonb_build_object('unfinished', $3::text)"
+            " || jsonb_build_object('unfinished', $3::text, 'since',"
+            " CASE WHEN $4 THEN checkpoint->>'since' ELSE now()::text END)"
             " WHERE source = $1 AND market = $2",
             source,
             market,
             run_id,
+            unfinished is not None,
         )
         await connection.execute(
             "INSERT INTO ingest_runs (run_id, source, market, resumed_from)"
@@ -136,7 +143,7 @@ async def end_lease(
     status: str = await pool.execute(
         "UPDATE source_state SET lease_owner = NULL, lease_until = NULL, next_run_at = $4,"
         " failures = $5, drift = $6,"
-        " checkpoint = (CASE WHEN $7 THEN checkpoint - 'unfinished' ELSE checkpoint END)"
+        " checkpoint = (CASE WHEN $7 THEN checkpoint - 'unfinished' - 'since' ELSE checkpoint END)"
         " || jsonb_build_object('walk', $8::jsonb)"
         " WHERE source = $1 AND market = $2 AND lease_owner = $3",
         source,
