@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -33,7 +34,9 @@ _POST_ID = re.compile(r"post id:\s*(\d{5,20})")
 _REPOST_LINE = "\nrepost_of: "
 _DIGITS = re.compile(r"\d{5,20}")
 _NEAR = re.compile(r"\s+near\s+.*$", re.I | re.S)
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+# What stands on lines of its own.
+_BLOCKS = "hr, p, div, li, h1, h2, h3, h4, h5, h6, tr, blockquote, pre"
+_DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 
 
 def is_post(tree: LexborHTMLParser) -> bool:
@@ -191,8 +194,14 @@ def _neighborhood(heading: LexborNode | None) -> str | None:
 
 
 def _availability(tree: LexborHTMLParser) -> str | None:
-    day = attribute_at(tree, ".property_date", "data-date")
-    return day if day and _DAY.fullmatch(day) else None
+    """`2022-07-21`; the site itself writes some of them `2022-7-21`."""
+    day = _DAY.fullmatch(attribute_at(tree, ".property_date", "data-date") or "")
+    if day is None:
+        return None
+    try:
+        return date(int(day[1]), int(day[2]), int(day[3])).isoformat()
+    except ValueError:
+        return None
 
 
 def _coordinates(
@@ -244,16 +253,16 @@ def _remarks(tree: LexborHTMLParser) -> str | None:
 def body_text(body: LexborNode) -> str | None:
     """The advertisement as lines of plain text, without what the site put around it."""
     for node in body.css(
-        ".print-information, script, style, .showcontact, .iw, .blurbs, table[summary]"
+        ".print-information, script, style, a.show-contact, .iw, .blurbs, table[summary]"
     ):
         node.decompose()
-    for node in body.css("br, li, p"):
-        if node.tag == "br":
-            node.replace_with("\n")
-        else:
-            node.insert_before("\n")
+    for node in body.css("br"):
+        node.replace_with("\n")
+    for node in body.css(_BLOCKS):
+        node.insert_before("\n")
+        node.insert_after("\n")
     lines = (one_line(line) for line in body.text().split("\n"))
-    text = "\n".join(line for line in lines if line and line.lower() != "show contact info")
+    text = "\n".join(line for line in lines if line)
     return text[:REMARKS_LENGTH_MAX] or None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from urllib.parse import urljoin
 
 import msgspec
@@ -9,8 +10,8 @@ import msgspec
 from engine.intake.craigslist.page import DETAIL_LENGTH_MAX, POST_ID_IN_URL, SOURCE
 from engine.intake.craigslist.sections import is_for_rent, refusal, section_in
 from engine.intake.property_kinds import property_kind
-from engine.intake.readings import moment_of, rfc3339
-from engine.intake.record import FieldNote, Rejected, SourceRecord
+from engine.intake.readings import rfc3339
+from engine.intake.record import Rejected, SourceRecord
 from engine.market.answers import Contact
 
 TITLE_LENGTH_MAX = 300
@@ -68,7 +69,6 @@ def result_record(row: ResultRow, origin: Origin) -> SourceRecord | Rejected:
 
 def _record(row: ResultRow, origin: Origin, source_id: str, section: str | None) -> SourceRecord:
     for_rent = is_for_rent(section)
-    moment = rfc3339(moment_of(row.shown_at))
     url = _absolute(origin.url, row.href)
     stated: dict[str, str | int | float | bool | None] = {
         "result_row": True,
@@ -87,22 +87,23 @@ def _record(row: ResultRow, origin: Origin, source_id: str, section: str | None)
         bedrooms_total=row.bedrooms,
         living_area=row.area,
         originating_system_name=SOURCE,
-        modification_timestamp=moment,
+        modification_timestamp=_moment(row.shown_at),
         contact=Contact(latitude=row.latitude, longitude=row.longitude, source_url=url),
         content_hash=origin.digest,
         fetched_at=origin.fetched_at,
         licence=origin.licence,
         is_sample=row.is_sample,
-        notes=_notes(row, moment),
         extra={name: value for name, value in stated.items() if value is not None},
     )
 
 
-def _notes(row: ResultRow, moment: str | None) -> dict[str, FieldNote]:
-    """Rows show the time of their city and name no zone: it is read as UTC, and said so."""
-    if moment is None or row.shown_at is None or row.shown_at.endswith(("Z", "z")):
-        return {}
-    return {"modification_timestamp": FieldNote("zone-not-stated", 0.5)}
+def _moment(stated: str | None) -> str | None:
+    """Rows show the time of their city without its zone, and so does what is read here."""
+    try:
+        moment = datetime.fromisoformat(stated or "")
+    except ValueError:
+        return None
+    return rfc3339(moment) if moment.tzinfo else moment.isoformat(timespec="seconds")
 
 
 def _absolute(base: str, href: str) -> str | None:

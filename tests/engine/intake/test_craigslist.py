@@ -22,7 +22,7 @@ PAGE = """<html><head><link rel="canonical" href="https://x.example/apa/70000000
 <div class="mapaddress">2900 Sunridge Dr near Oak</div>
 <p class="attrgroup"><span class="shared-line-bubble"><b>2BR</b> / <b>1.5Ba</b></span></p>
 <p class="attrgroup"><span>townhouse</span><span>rent period: <b>weekly</b></span>{more}</p>
-<section id="postingbody"><div class="print-information">QR</div>One<br>two
+<section id="postingbody"><div class="print-information">QR</div>One<br>two <a class="show-contact">show contact info</a>
 <script>alert(1)</script></section>
 <div class="postinginfos"><p class="postinginfo">post id: 7000000001</p>
 <p class="postinginfo">posted: <time datetime="2022-07-01T15:31:46-0500">x</time></p>
@@ -121,7 +121,7 @@ def test_beside_the_title_and_the_map() -> None:
     content = content.replace(
         b"/ <b>1.5Ba</b></span>",
         b"/ <b>1.5Ba</b></span><span class="
-        b'"property_date" data-date="2022-09-01">available sep 1</span>',
+        b'"property_date" data-date="2022-9-1">available sep 1</span>',
     )
     extra = parsed(content).extra
     assert extra["neighborhood"] == "Hyde Park"

@@ -47,7 +47,7 @@ def test_an_old_post_in_full() -> None:
     assert isinstance(record, SourceRecord)
     assert record.source_id == "1207457727"
     assert record.title == "Nice place"
-    assert record.remarks == "Call!\nNo deposit.\nRent to own.\na pool"
+    assert record.remarks == "Call!\nNo deposit.\nRent\nto own.\na pool"
     assert (record.list_price, record.bedrooms_total, record.living_area) == (1350, 3, 900)
     assert record.property_type == "Residential Lease"
     assert record.posted_at == record.modification_timestamp == "2009-06-05T22:56:00Z"
