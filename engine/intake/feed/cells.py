@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from datetime import datetime, tzinfo
@@ -220,7 +219,7 @@ def _flag(cell: object) -> bool | None:
 
 
 def _status(cell: object) -> str | None:
-    words = re.sub(r"[\s_]+", " ", str(cell)).strip().casefold()
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|[\s_]+", " ", str(cell)[:100]).strip().casefold()
     return _STATUSES.get(words)
 
 
@@ -250,7 +249,8 @@ def _plain(cell: object) -> Scalar | None:
     if isinstance(cell, bool):
         return cell
     if isinstance(cell, int | float):
-        return cell if math.isfinite(cell) and abs(cell) < 2**53 else None
+        # NaN compares with nothing, and no float holds a whole number beyond this.
+        return cell if abs(cell) < 2**53 else None
     text = text_cell(cell)
     return text[:1000] if text else None
 

@@ -154,7 +154,7 @@ class RowReader:
     ) -> Read:
         reading = rule.reading or FIELDS.get(field, "plain")
         if rule.constant is not None:
-            return read_cell(rule.constant, rule, reading, self.mapping, at)
+            return _noted(read_cell(rule.constant, rule, reading, self.mapping, at), rule, None)
         implausible = NOTHING
         for name in rule.names:
             cell = parts.get(name) if name.startswith("part.") else row.column(self._name(name))
@@ -188,8 +188,8 @@ class RowReader:
 
     def row_hash(self, row: Row) -> str:
         """Of the cells that the mapping reads: what else a feed carries changes no record."""
-        cells = [row.column(name) for name in self._hashed]
-        return content_hash(json.dumps(cells, sort_keys=True, default=str).encode())
+        cells = [_flat(row.column(name)) for name in self._hashed]
+        return content_hash(json.dumps(cells).encode())
 
 
 class _Found:
@@ -226,12 +226,19 @@ class _Found:
         for field in fields:
             read = self._reads[field]
             if read.rule is not None:
-                name = field.removeprefix("contact.").removeprefix(EXTRA_PREFIX)
-                notes[name] = FieldNote(read.rule, read.confidence)
+                notes[_note_name(field)] = FieldNote(read.rule, read.confidence)
         return notes
 
 
+def _note_name(field: str) -> str:
+    """What a field is called in a record's notes: the bare name of what it became."""
+    bare = field.removeprefix("contact.").removeprefix(EXTRA_PREFIX)
+    return {"kind": "property_sub_type", "for_rent": "property_type"}.get(bare, bare)
+
+
 def _noted(read: Read, rule: Rule, pattern: Pattern | None) -> Read:
+    if read.value is None:
+        return read
     if pattern is not None and (pattern.confidence < 1 or pattern.rule != "split"):
         return Read(read.value, pattern.rule, min(pattern.confidence, read.confidence))
     if rule.rule is not None or rule.confidence < 1:
@@ -278,8 +285,13 @@ def _at_most(value: int | None, most: int) -> int | None:
 
 
 def _text(cell: Any) -> str:
-    """A cell as text for comparing: one spelling of blanks and case."""
-    return " ".join(str(cell).split()) if cell is not None else ""
+    """A cell as text for comparing: one spelling of blanks; lists and objects are nothing."""
+    flat = _flat(cell)
+    return " ".join(str(flat).split()) if flat is not None else ""
+
+
+def _flat(cell: Any) -> Any:
+    return None if isinstance(cell, dict | list) else cell
 
 
 def _digest(*texts: str) -> str:

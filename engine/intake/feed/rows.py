@@ -148,7 +148,7 @@ def _joined(cells: list[str]) -> str:
 def _object(value: Any) -> Row | Refusal:
     if isinstance(value, dict):
         return Row(value)
-    return Refusal("not-a-row", "no object", repr(value)[:1000])
+    return Refusal("not-a-row", "no object", type(value).__name__)
 
 
 def json_value(text: str) -> Any | Refusal:
