@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import TypedDict
 
 import msgspec
 
-from engine.intake.invented_contact import AREA_CODES, FIRST_NAMES, LAST_NAMES
-from engine.intake.sample_world.home import Home, Person, Sighting
+from engine.intake.sample_world.buildings import DOORS, plan_of, unit_of
+from engine.intake.sample_world.home import Home, Person
+from engine.intake.sample_world.offers import posts_of_a_scam, sightings_of
+from engine.intake.sample_world.people import agent_of, manager_of, owner_of, scammer_of
 from engine.intake.sample_world.places import Neighbourhood, neighbourhoods_of
 from engine.market_directory import Market
 
-POST_ID_BASE = 7_000_000_000
-COPIES_MAX = 10
-_FACEBOOK_ID_BASE = 1_000_000_000_000_000
-_ID_BASES = {
-    "zillow": 900_000_000,
-    "redfin": 300_000_000,
-    "realtor": 5_000_000_000,
-    "mls": 400_000_000,
-    "fsbo": 600_000_000,
-}
-_REPOST_SHARE = 0.15
-# The market's own source, which is named like the market.
-_LOCAL = "local"
-_SHARES_RENT = {"craigslist": 0.45, "facebook": 0.2, "zillow": 0.3, "redfin": 0.25,
-                "realtor": 0.12, "mls": 0.1, _LOCAL: 0.15}  # fmt: skip
-_SHARES_SALE = {"craigslist": 0.1, "facebook": 0.05, "zillow": 0.42, "redfin": 0.32,
-                "realtor": 0.2, "mls": 0.3, _LOCAL: 0.1}  # fmt: skip
-_SHARES_OWNER = {"craigslist": 0.5, "facebook": 0.3, "zillow": 0.2, "fsbo": 0.55,
-                 _LOCAL: 0.1}  # fmt: skip
 _DEGREES_PER_HOUSE_NUMBER = 2.2e-6
 _HOUSE_NUMBER_MOST = 9_000
 _SCAM_SHARE = 0.04
-_SCAMMERS = 40
+_TWIN_SHARE = 0.015
+_RENTED_SHARE = 0.45
+_BY_OWNER_SHARE = 0.14
+_AGENT_LETS_SHARE = 0.5
+_MANAGERS_TEXT_SHARE = 0.75
 
 _RENTED = (("Apartment", 55), ("Single Family Residence", 25), ("Townhouse", 11),
            ("Condominium", 6), ("Duplex", 3))  # fmt: skip
@@ -62,6 +50,8 @@ class HomeBuilder:
         home = self._honest(index, rng)
         if home.for_rent and rng.random() < _SCAM_SHARE:
             return self._scam(home, rng)
+        if rng.random() < _TWIN_SHARE:
+            return self._twin(home)
         return home
 
     def _honest(self, index: int, rng: random.Random) -> Home:
@@ -70,63 +60,103 @@ class HomeBuilder:
         streets = self._streets[market.slug]
         area, street_name = streets[ordinal % len(streets)]
         slot = ordinal // len(streets)
-        for_rent = rng.random() < 0.45
+        for_rent = rng.random() < _RENTED_SHARE
         sub_type = _weighted(rng, _RENTED if for_rent else _SOLD)
-        number, unit = self._door(market, slot, sub_type, rng)
+        by_owner = not for_rent and rng.random() < _BY_OWNER_SHARE
+        number = self._number(market, slot, sub_type, rng)
         latitude, longitude = _position(area, street_name, number)
-        bedrooms = _bedrooms(sub_type, rng)
-        living_area = 380 + bedrooms * rng.randrange(260, 420) + rng.randrange(200)
-        owner = not for_rent and rng.random() < 0.14
-        return Home(
+        home = Home(
             index=index,
             market=market.slug,
             street=f"{number} {street_name}",
-            unit=unit,
+            unit=None,
             city=area.city,
             state=market.state,
             postal_code=area.postal_code,
             latitude=latitude,
             longitude=longitude,
-            bedrooms=bedrooms,
-            bathrooms=max(1, bedrooms - rng.randrange(2)) + rng.choice((0, 0, 0.5)),
-            living_area=living_area,
-            lot_square_feet=None if unit else rng.randrange(2_600, 14_000),
-            year_built=rng.randrange(1948, 2026),
             sub_type=sub_type,
             for_rent=for_rent,
-            for_sale_by_owner=owner,
-            price=_price(market.slug, living_area, rng, for_rent=for_rent),
-            person=_person(market.slug, index, rng),
+            for_sale_by_owner=by_owner,
+            person=owner_of(self._seed, market.slug, index, rng),
+            agent=self._agent(market.slug, rng, for_rent=for_rent, by_owner=by_owner),
             days_listed=rng.randrange(0, 60),
-            text_seed=rng.randrange(2**31),
-            sightings=_sightings(index, market.slug, rng, for_rent=for_rent, owner=owner),
+            parcel_number=f"{100 + index % 800}-{index:07d}",
+            sightings=sightings_of(index, market.slug, rng, for_rent=for_rent, by_owner=by_owner),
+            **_own_facts(market.slug, rng, for_rent=for_rent),
         )
+        return self._in_building(home, slot % DOORS, rng) if sub_type in _WITH_UNITS else home
 
-    def _door(
-        self, market: Market, slot: int, sub_type: str, rng: random.Random
-    ) -> tuple[int, str | None]:
-        """A house number no other home of the street has, or a unit in a shared building.
+    def _number(self, market: Market, slot: int, sub_type: str, rng: random.Random) -> int:
+        """A house number no other home of the street has, or that of a shared building.
 
-        Houses stand on odd numbers, buildings of up to three units on even ones.
+        Houses stand on odd numbers, buildings of up to 24 homes on even ones.
         """
         slots = 1 + self.size // (len(self.markets) * len(self._streets[market.slug]))
         stride = max(4, _HOUSE_NUMBER_MOST // slots // 4 * 4)
         if sub_type in _WITH_UNITS:
-            number = 102 + slot // 3 * 3 * stride
-            return number, f"{1 + slot % 3}{rng.randrange(1, 40):02d}"
-        return 101 + slot * stride + 2 * rng.randrange(stride // 2), None
+            return 102 + slot // DOORS * DOORS * stride
+        return 101 + slot * stride + 2 * rng.randrange(stride // 2)
+
+    def _agent(
+        self, market: str, rng: random.Random, *, for_rent: bool, by_owner: bool
+    ) -> Person | None:
+        agent = agent_of(self._seed, market, rng)
+        if by_owner or (for_rent and rng.random() >= _AGENT_LETS_SHARE):
+            return None
+        return agent
+
+    def _in_building(self, home: Home, place: int, rng: random.Random) -> Home:
+        """The home as one of a building's: a unit, a plan's facts, often the manager's text."""
+        building = f"{home.postal_code}/{home.street}"
+        plan = plan_of(self._seed, building, rng)
+        is_managed = home.sub_type == "Apartment"
+        shares_text = is_managed and rng.random() < _MANAGERS_TEXT_SHARE
+        floor = 1 + 0.015 * int(unit_of(place)[0])
+        level = plan.level * floor * rng.uniform(0.97, 1.03)
+        return msgspec.structs.replace(
+            home,
+            unit=unit_of(place),
+            bedrooms=plan.bedrooms,
+            bathrooms=plan.bathrooms,
+            living_area=plan.living_area,
+            lot_square_feet=None,
+            year_built=plan.year_built,
+            price=_price(home.market, plan.living_area, level, for_rent=home.for_rent),
+            agent=manager_of(self._seed, home.market, building) if is_managed else home.agent,
+            text_seed=plan.text_seed if shares_text else home.text_seed,
+        )
+
+    def _twin(self, home: Home) -> Home:
+        """An offer of the home next in the market's count, for lease where that is for sale
+        and the other way round: one property, two leads."""
+        other_index = home.index - len(self.markets)
+        if other_index < 0:
+            return home
+        other = self._honest(other_index, random.Random(f"{self._seed}/{other_index}"))
+        if other.sub_type in {"Apartment", "Manufactured Home", "Duplex"}:
+            return home
+        rng = random.Random(f"{self._seed}/{home.index}/twin")
+        for_rent = not other.for_rent
+        return msgspec.structs.replace(
+            other,
+            index=home.index,
+            for_rent=for_rent,
+            for_sale_by_owner=False,
+            price=_price(home.market, other.living_area, rng.uniform(0.9, 1.15), for_rent=for_rent),
+            sightings=sightings_of(home.index, home.market, rng, for_rent=for_rent, by_owner=False),
+            twin_of=other_index,
+        )
 
     def _scam(self, home: Home, rng: random.Random) -> Home:
         kind = rng.choice(("price-bait", "advance-fee", "clone"))
-        posts = tuple(
-            Sighting("craigslist", _post_id(home.index, copy))
-            for copy in range(rng.randrange(1, 4))
-        )
-        crook = _scammer(self._seed, home.market, rng.randrange(_SCAMMERS))
+        posts = posts_of_a_scam(home.index, rng)
+        crook = scammer_of(self._seed, home.market, rng)
         offer = msgspec.structs.replace(
             home,
             price=max(250, round(home.price * rng.uniform(0.38, 0.62) / 5) * 5),
             person=crook,
+            agent=None,
             sightings=posts,
             scam=kind,
         )
@@ -141,6 +171,7 @@ class HomeBuilder:
             for_sale_by_owner=False,
             price=offer.price,
             person=crook,
+            agent=None,
             sightings=posts,
             scam="clone",
             clone_of=victim_index,
@@ -166,71 +197,35 @@ def _position(area: Neighbourhood, street: str, number: int) -> tuple[float, flo
     return round(latitude, 6), round(longitude + along, 6)
 
 
-def _bedrooms(sub_type: str, rng: random.Random) -> int:
-    if sub_type == "Apartment":
-        return rng.choice((0, 1, 1, 1, 2, 2, 2, 3))
-    if sub_type == "Condominium":
-        return rng.choice((1, 2, 2, 3))
-    return rng.choice((2, 3, 3, 3, 4, 4, 5))
+class _Facts(TypedDict):
+    bedrooms: int
+    bathrooms: float
+    living_area: int
+    lot_square_feet: int
+    year_built: int
+    price: int
+    text_seed: int
 
 
-def _price(market: str, living_area: int, rng: random.Random, *, for_rent: bool) -> int:
-    if for_rent:
-        rent = 450 + living_area * _RENT_DOLLARS_PER_SQUARE_FOOT.get(market, 1.4)
-        return round(rent * rng.uniform(0.82, 1.22) / 5) * 5
-    value = living_area * _SALE_DOLLARS_PER_SQUARE_FOOT.get(market, 250)
-    return round(value * rng.uniform(0.75, 1.45) / 1000) * 1000
-
-
-def _person(market: str, index: int, rng: random.Random) -> Person:
-    name = f"{rng.choice(FIRST_NAMES)} {rng.choice(LAST_NAMES)}"
-    return _reachable(name, market, rng.randrange(100), 10_000 + index, index)
-
-
-def _scammer(seed: int, market: str, number: int) -> Person:
-    rng = random.Random(f"{seed}/{market}/scammer/{number}")
-    name = f"{rng.choice(FIRST_NAMES)} {rng.choice(LAST_NAMES)}"
-    return _reachable(name, market, rng.randrange(100), 9_000 + number, 90_000_000 + number)
-
-
-def _reachable(name: str, market: str, line: int, extension: int, mailbox: int) -> Person:
-    area_code = AREA_CODES.get(market, "555")
-    return Person(
-        name=name,
-        phone=f"+1 {area_code} 555 01{line:02d} ext. {extension}",
-        email=f"{name.lower().replace(' ', '.')}.{mailbox}@example.com",
+def _own_facts(market: str, rng: random.Random, *, for_rent: bool) -> _Facts:
+    """What is drawn for a home that stands alone."""
+    bedrooms = rng.choice((2, 3, 3, 3, 4, 4, 5))
+    living_area = 380 + bedrooms * rng.randrange(260, 420) + rng.randrange(200)
+    level = rng.uniform(0.82, 1.22) if for_rent else rng.uniform(0.75, 1.45)
+    return _Facts(
+        bedrooms=bedrooms,
+        bathrooms=max(1, bedrooms - rng.randrange(2)) + rng.choice((0, 0, 0.5)),
+        living_area=living_area,
+        lot_square_feet=rng.randrange(2_600, 14_000),
+        year_built=rng.randrange(1948, 2026),
+        price=_price(market, living_area, level, for_rent=for_rent),
+        text_seed=rng.randrange(2**31),
     )
 
 
-def _sightings(
-    index: int, market: str, rng: random.Random, *, for_rent: bool, owner: bool
-) -> tuple[Sighting, ...]:
-    """Where the home is offered: 1.7 places on average, one at least."""
-    shares = _SHARES_RENT if for_rent else _SHARES_OWNER if owner else _SHARES_SALE
-    found = []
-    for source, share in shares.items():
-        if rng.random() < share:
-            found += _sightings_at(source, index, market, rng, for_rent=for_rent)
-    if not found:
-        source = rng.choices(list(shares), list(shares.values()))[0]
-        found += _sightings_at(source, index, market, rng, for_rent=for_rent)
-    return tuple(found)
-
-
-def _sightings_at(
-    source: str, index: int, market: str, rng: random.Random, *, for_rent: bool
-) -> list[Sighting]:
-    """Classifieds are posted again under new ids; a portal knows a home by one."""
-    if source == _LOCAL:
-        return [Sighting(market, f"local-{index}")]
-    if source not in _ID_BASES:
-        copies = 1 + (rng.random() < _REPOST_SHARE)
-        base = POST_ID_BASE if source == "craigslist" else _FACEBOOK_ID_BASE
-        return [Sighting(source, str(base + index * COPIES_MAX + copy)) for copy in range(copies)]
-    if source == "redfin" and for_rent:
-        return [Sighting(source, f"redfin-5{index:012d}")]
-    return [Sighting(source, str(_ID_BASES[source] + index))]
-
-
-def _post_id(index: int, copy: int) -> str:
-    return str(POST_ID_BASE + index * COPIES_MAX + copy)
+def _price(market: str, living_area: int, level: float, *, for_rent: bool) -> int:
+    if for_rent:
+        rent = 450 + living_area * _RENT_DOLLARS_PER_SQUARE_FOOT.get(market, 1.4)
+        return round(rent * level / 5) * 5
+    value = living_area * _SALE_DOLLARS_PER_SQUARE_FOOT.get(market, 250)
+    return round(value * level / 1000) * 1000

@@ -28,7 +28,10 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
 
     `scam` names the kind of a fraudulent offer, None for an honest one: `price-bait` (far
     below value), `advance-fee` (money before a viewing), `clone` (the place and text of
-    the honest home `clone_of` under another contact, at a lower price).
+    the honest home `clone_of` under another contact, at a lower price). `twin_of` is the
+    home that is the same property on other terms: for lease and for sale are two leads.
+    `person` makes the offer; where there is an `agent`, portals show the agent instead.
+    Homes of one plan of a managed building may share their `text_seed`.
     """
 
     index: int
@@ -50,8 +53,11 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
     for_sale_by_owner: bool
     price: int
     person: Person
+    agent: Person | None
     days_listed: int
+    parcel_number: str
     text_seed: int
     sightings: tuple[Sighting, ...]
     scam: str | None = None
     clone_of: int | None = None
+    twin_of: int | None = None

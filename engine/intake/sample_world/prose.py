@@ -6,7 +6,7 @@ import random
 
 from engine.intake.address_words import DIRECTIONALS
 from engine.intake.contact_patterns import DIGIT_WORDS
-from engine.intake.sample_world.home import Home
+from engine.intake.sample_world.home import Home, Person
 
 _OPENINGS = (
     "Come home to this bright place in a quiet part of {city}.",
@@ -15,6 +15,9 @@ _OPENINGS = (
     "Rarely offered floor plan with afternoon light in every room.",
     "Everything within walking distance, and parking at the door.",
     "Roomy, cool in summer and looked after with care.",
+    "Step inside and you will not want to leave.",
+    "Here is the one you have been waiting for in {city}.",
+    "Set back from the street behind two old trees.",
 )
 _FEATURES = (
     "new windows", "washer and dryer", "a covered patio", "ceiling fans", "stone counters",
@@ -22,12 +25,38 @@ _FEATURES = (
     "vinyl plank floors", "a community pool", "extra storage", "a raised garden bed",
     "a newer roof", "a tankless water heater", "solar panels", "a reading nook",
 )  # fmt: skip
+_ROOMS = (
+    "The kitchen opens to the living room and gets the morning sun.",
+    "Both bathrooms were redone with tile to the ceiling.",
+    "The main bedroom is at the back, away from the road.",
+    "There is a den by the entrance that would make a good office.",
+    "High ceilings make the living room feel larger than it is.",
+    "The dining corner seats six and looks out on the garden.",
+    "All bedrooms are upstairs, with a landing wide enough for a desk.",
+)
+_SURROUNDINGS = (
+    "The bus stops at the corner and the park is two blocks away.",
+    "A grocery store, a pharmacy and a bakery are around the corner.",
+    "You reach downtown in fifteen minutes outside the rush hour.",
+    "The elementary school is across the street.",
+    "Trails for running and cycling begin behind the last house.",
+    "Neighbours have lived here for years and know each other.",
+    "It is a short drive to the airport and the outlet mall.",
+)
 _CLOSINGS = (
     "Showings by appointment in the evening.",
     "Pets are welcome with a deposit.",
     "Please have your papers ready.",
     "Open house on Saturday morning.",
     "First come, first served.",
+    "Serious offers only, please.",
+    "Available from the first of the month.",
+)
+_ADDED = (
+    "Still available!",
+    "Price reduced, will not last long.",
+    "Back on the market after a buyer's financing fell through.",
+    "More pictures on request.",
 )
 _ADVANCE_FEE = (
     "I am abroad for work, so wire the deposit and my agent mails you the keys.",
@@ -42,8 +71,8 @@ _LONG_SUFFIXES = {
 }  # fmt: skip
 
 
-def title_of(home: Home) -> str:
-    rng = random.Random(home.text_seed)
+def title_of(home: Home, voice: str) -> str:
+    rng = random.Random(f"{voice}/title")
     adjective = rng.choice(("Bright", "Quiet", "Roomy", "Updated", "Sunny", "Charming", "Corner"))
     rooms = "studio" if home.bedrooms == 0 else f"{home.bedrooms} bedroom"
     kind = {"Single Family Residence": "house", "Condominium": "condo"}.get(
@@ -52,23 +81,54 @@ def title_of(home: Home) -> str:
     return f"{adjective} {rooms} {kind} in {home.city}"
 
 
-def remarks_of(home: Home) -> str:
-    """A few lines about the home; one of them gives the contact away, as sellers do."""
-    rng = random.Random(home.text_seed)
-    features = rng.sample(_FEATURES, 4)
-    lines = [
+def lines_of(home: Home, voice: str) -> list[str]:
+    """What `voice` writes of the home, without a contact: the same voice, the same words."""
+    rng = random.Random(f"{voice}/lines")
+    features = rng.sample(_FEATURES, 5)
+    return [
         rng.choice(_OPENINGS).format(city=home.city),
-        f"You get {features[0]}, {features[1]}, {features[2]} and {features[3]}.",
+        f"You get {features[0]}, {features[1]}, {features[2]}, {features[3]} and {features[4]}.",
         f"About {home.living_area:,} sq ft, built {home.year_built}.",
+        *rng.sample(_ROOMS, 2),
+        rng.choice(_SURROUNDINGS),
         rng.choice(_CLOSINGS),
     ]
-    if home.scam is not None:
-        # The text of a clone is its victim's; what differs is whom to call.
-        rng = random.Random(f"{home.index}/{home.person.phone}")
-        if home.scam == "advance-fee":
-            lines.append(rng.choice(_ADVANCE_FEE))
-    lines.append(_invitation(home, rng))
-    return "\n".join(lines)
+
+
+def edited(lines: list[str], rng: random.Random) -> list[str]:
+    """The lines as somebody posts them again: one left out, two swapped, one put before."""
+    changed = list(lines)
+    if rng.random() < 0.4:
+        del changed[rng.randrange(1, len(changed))]
+    if rng.random() < 0.3:
+        at = rng.randrange(len(changed) - 1)
+        changed[at], changed[at + 1] = changed[at + 1], changed[at]
+    if rng.random() < 0.5:
+        changed.insert(0, rng.choice(_ADDED))
+    return changed
+
+
+def fee_demand(rng: random.Random) -> str:
+    return rng.choice(_ADVANCE_FEE)
+
+
+def invitation(person: Person, place: str | None, rng: random.Random) -> str:
+    """A line that gives away as much of the contact as the sighting shows."""
+    phone = _phone_writing(person.phone, rng.randrange(6)) if person.phone else None
+    email = person.email
+    if email is not None and rng.random() < 0.3:
+        email = email.replace("@", " at ").replace(".com", " dot com")
+    lines = []
+    if phone:
+        lines.append(f"Call {person.name} at {phone}.")
+        if place:
+            lines.append(f"It is at {place}. Call {phone} before you come.")
+    if email:
+        lines.append(f"Write to {email} and ask for {person.name}.")
+    if phone and email:
+        lines.append(f"Text {person.name}, {phone}, or write to {email}.")
+        lines.append(f"{person.name.upper()} {phone} {email}")
+    return rng.choice(lines) if lines else f"Ask for {person.name}."
 
 
 def street_writing(street: str, *, style: int) -> str:
@@ -79,28 +139,6 @@ def street_writing(street: str, *, style: int) -> str:
 def unit_writing(unit: str, *, style: int) -> str:
     """The unit with one of four designators."""
     return f"{('APT ', '#', 'Unit ', 'Apt. ')[style % 4]}{unit}"
-
-
-def _invitation(home: Home, rng: random.Random) -> str:
-    phone, email = home.person.phone, home.person.email
-    assert phone is not None
-    assert email is not None
-    phone = _phone_writing(phone, rng.randrange(6))
-    if rng.random() < 0.3:
-        email = email.replace("@", " at ").replace(".com", " dot com")
-    style = rng.randrange(4)
-    place = street_writing(home.street, style=style)
-    if home.unit is not None:
-        place = f"{place} {unit_writing(home.unit, style=style)}"
-    return rng.choice(
-        (
-            f"Call {home.person.name} at {phone}.",
-            f"Text {home.person.name}, {phone}, or write to {email}.",
-            f"Write to {email} and ask for {home.person.name}.",
-            f"It is at {place}. Call {phone} before you come.",
-            f"{home.person.name.upper()} {phone} {email}",
-        )
-    )
 
 
 def _phone_writing(phone: str, style: int) -> str:

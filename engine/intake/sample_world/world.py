@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Protocol, overload
 
-from engine.intake.sample_world.builder import COPIES_MAX, POST_ID_BASE, HomeBuilder
+from engine.intake.sample_world.builder import HomeBuilder
 from engine.intake.sample_world.home import Home, Sighting
+from engine.intake.sample_world.offers import COPIES_MAX, POST_ID_BASE
 from engine.intake.sample_world.post_page import post_page, post_pages
 from engine.intake.sample_world.seen import Seen, as_seen
 from engine.intake.sample_world.table_files import redfin_tables, zillow_tables

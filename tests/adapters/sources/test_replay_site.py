@@ -37,14 +37,14 @@ def asking(site: Starlette) -> httpx.AsyncClient:
 
 @pytest.fixture
 async def sample() -> AsyncIterator[httpx.AsyncClient]:
-    async with asking(sample_site(80)) as client:
+    async with asking(sample_site(200)) as client:
         yield client
 
 
 async def test_a_manifest_leads_to_documents(sample: httpx.AsyncClient) -> None:
     listed = (await sample.get("/sources/redfin/austin/")).json()["documents"]
     assert {each["media_type"] for each in listed} == {"application/json", "text/csv"}
-    world = SampleWorld(3, 80, list(MARKETS.values()))
+    world = SampleWorld(3, 200, list(MARKETS.values()))
     contents = [content for _, _, content in world.documents("redfin", "austin")]
     for each, content in zip(listed, contents, strict=True):
         answer = await sample.get(f"/sources/redfin/austin/{each['url']}")
