@@ -21,20 +21,6 @@ _FOLDERS: dict[str, tuple[str, ...]] = {
     "austin": ("zumper/austin*",),
     "phoenix": ("zumper/phoenix*",),
 }
-# The kinds of tables that have a reader, by where captures keep them.
-_TABLES = {
-    "zillow": (
-        "zillow/*/*_listings_*.csv",
-        "zillow/*/*_rentals_*.csv",
-        "zillow/las_vegas_*.csv",
-        "zillow/maricopa_*.csv",
-    ),
-    "redfin": (
-        "redfin/*/listings/*.json",
-        "redfin/*/sold/*.json",
-        "redfin/*_rentals_*.csv",
-    ),
-}
 _MEDIA_TYPES = {
     ".csv": "text/csv",
     ".json": "application/json",
@@ -72,14 +58,6 @@ def captured_files(captures: Path, source: str) -> Iterator[CapturedFile]:
         media_type = _MEDIA_TYPES.get(path.suffix.lower())
         if media_type is not None and path.is_file():
             yield CapturedFile(path.relative_to(captures).as_posix(), path, media_type)
-
-
-def table_paths(captures: Path) -> Iterator[tuple[str, Path]]:
-    """(source, path) of every captured table, each source's by date: oldest first."""
-    for source, patterns in _TABLES.items():
-        found = {path for pattern in patterns for path in captures.glob(pattern)}
-        for path in sorted(found, key=lambda p: (_digits(p.name), str(p))):
-            yield source, path
 
 
 def _plain(name: str) -> str:

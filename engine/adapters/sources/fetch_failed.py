@@ -21,6 +21,8 @@ REASONS = {
     "bad-redirect": "redirected without an address",
     "not-modified": "answered 304 to a request that was not conditional",
     "bad-manifest": "a list of documents that is not in its form",
+    "bad-page": "an answer of a RESO Web API that is not in its form",
+    "bad-settings": "what is configured for the source can't be used",
     "endless-pages": "more index pages than are followed",
 }
 

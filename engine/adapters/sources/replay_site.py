@@ -91,8 +91,6 @@ def _post_routes(posts: Posts) -> list[Route]:
     return [
         Route("/sources/craigslist/{market}/", index),
         Route("/sources/craigslist/{market}/posts/{name}", post),
-        Route("/{market}/", index),
-        Route("/{market}/posts/{name}", post),
     ]
 
 
