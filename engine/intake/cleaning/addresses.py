@@ -106,9 +106,9 @@ def _with_parts(record: SourceRecord, unparsed: str) -> SourceRecord:
 def _filled(
     record: SourceRecord, parts: AddressParts, rule: str, confidence: float
 ) -> SourceRecord:
-    """The record with the parts that it lacks, unless its state contradicts them."""
+    """The record with the parts that it lacks, unless it states another state."""
     if parts.state and record.state_or_province and parts.state != record.state_or_province:
-        return record
+        return doubted(record, "address-of-another-state", 0.3, "street_address")
     found = {
         "street_address": parts.street,
         "unit_number": normal_unit(parts.unit),

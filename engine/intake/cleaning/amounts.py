@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from engine.intake.cleaning.notes import noted, set_fields
+from engine.intake.cleaning.notes import doubted, noted, set_fields
 from engine.intake.readings import moment_of
 from engine.intake.record import SourceRecord
 
 # Whole USD; a lease's are by the month.
 LEASE_PRICES = (100, 60_000)
+USUAL_RENTS = (500, 8_000)
 SALE_PRICES = (5_000, 500_000_000)
 LAND_PRICES = (250, 500_000_000)
 # Square feet.
@@ -42,14 +43,27 @@ def clean_amounts(record: SourceRecord) -> SourceRecord:
 
 
 def _with_monthly_rent(record: SourceRecord) -> SourceRecord:
+    """Rents by the day, week or year as a month's.
+
+    Advertisers often leave a wrong period beside a month's rent: the one of the two
+    readings that is a usual rent holds. If both or neither are, nothing is decided.
+    """
     frequency = record.extra.get("lease_amount_frequency")
     per_year = _PER_YEAR.get(frequency) if isinstance(frequency, str) else None
     if record.list_price is None or per_year is None or per_year == _MONTHS_PER_YEAR:
         return record
     monthly = int(record.list_price * per_year / _MONTHS_PER_YEAR + 0.5)
-    rule = f"{frequency}-to-monthly".lower()
-    record = noted(record, rule, 0.8, list_price=monthly)
+    if _is_usual_rent(monthly) == _is_usual_rent(record.list_price):
+        return doubted(record, "rent-period-unsure", 0.3, "list_price")
+    if _is_usual_rent(monthly):
+        record = noted(record, f"{frequency}-to-monthly".lower(), 0.8, list_price=monthly)
+    else:
+        record = doubted(record, "rent-period-mistaken", 0.6, "list_price")
     return set_fields(record, {"extra": {**record.extra, "lease_amount_frequency": "Monthly"}})
+
+
+def _is_usual_rent(price: int) -> bool:
+    return USUAL_RENTS[0] <= price <= USUAL_RENTS[1]
 
 
 def _prices(record: SourceRecord) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from engine.intake.cleaning.notes import noted
+from engine.intake.cleaning.notes import noted, respelled
 from engine.intake.readings import moment_of, rfc3339
 from engine.intake.record import SourceRecord
 from engine.market_directory import Market
@@ -17,6 +17,8 @@ from engine.market_directory import Market
 _AHEAD_MOST = timedelta(days=1)
 _IN_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z")
 _DROPPED = 0.2
+_FIRST_YEAR = 1990
+_LAST_YEAR = 2200
 
 
 def clean_moments(record: SourceRecord, markets: Mapping[str, Market]) -> SourceRecord:
@@ -44,9 +46,10 @@ def _in_utc(record: SourceRecord, name: str, markets: Mapping[str, Market]) -> S
         return record
     local = _without_zone(stated)
     if local is None:
-        moment = rfc3339(moment_of(stated))
-        rule = "to-utc" if moment else "no-moment"
-        return noted(record, rule, 1.0 if moment else _DROPPED, **{name: moment})
+        moment = rfc3339(_usable(moment_of(stated)))
+        if moment is None:
+            return noted(record, "no-moment", _DROPPED, **{name: None})
+        return respelled(record, "to-utc", **{name: moment})
     zone = _zone_of(record, markets)
     rule = "market-zone" if zone is not None else "utc-assumed"
     moment = rfc3339(local.replace(tzinfo=zone or UTC))
@@ -59,8 +62,12 @@ def _without_zone(stated: str) -> datetime | None:
         moment = datetime.fromisoformat(stated.strip())
     except ValueError:
         return None
-    # The first and last year have no moments in other zones.
-    return moment if moment.tzinfo is None and 1 < moment.year < 9999 else None
+    return _usable(moment) if moment.tzinfo is None else None
+
+
+def _usable(moment: datetime | None) -> datetime | None:
+    """None of a year in which nothing was posted: a spreadsheet's zero, a slip of the pen."""
+    return moment if moment is not None and _FIRST_YEAR <= moment.year <= _LAST_YEAR else None
 
 
 def _zone_of(record: SourceRecord, markets: Mapping[str, Market]) -> ZoneInfo | None:

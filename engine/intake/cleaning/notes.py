@@ -25,6 +25,16 @@ def noted(record: SourceRecord, rule: str, confidence: float, /, **values: Any) 
     return msgspec.structs.replace(set_fields(record, changed), notes=notes)
 
 
+def respelled(record: SourceRecord, rule: str, /, **values: Any) -> SourceRecord:
+    """The record with `values` that say the same as before, otherwise written: what is noted
+    of them already, a doubt above all, stays noted."""
+    changed = {name: value for name, value in values.items() if value != said(record, name)}
+    if not changed:
+        return record
+    new = {name: FieldNote(rule, 1.0) for name in changed}
+    return msgspec.structs.replace(set_fields(record, changed), notes={**new, **record.notes})
+
+
 def doubted(record: SourceRecord, rule: str, confidence: float, *names: str) -> SourceRecord:
     """The record with a note that lowers what is believed of `names`, values untouched."""
     notes = dict(record.notes)

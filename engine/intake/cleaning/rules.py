@@ -13,7 +13,7 @@ from engine.intake.cleaning.moments import clean_moments
 from engine.intake.cleaning.names import clean_name
 from engine.intake.cleaning.phones import clean_phone
 from engine.intake.cleaning.texts import clean_texts
-from engine.intake.cleaning.whereabouts import clean_whereabouts
+from engine.intake.cleaning.whereabouts import clean_state, clean_whereabouts
 from engine.intake.record import SourceRecord
 from engine.market_directory import Market
 
@@ -28,6 +28,7 @@ def clean(record: SourceRecord, markets: Mapping[str, Market]) -> SourceRecord:
     record = clean_name(record)
     record = clean_phone(record)
     record = clean_email(record)
+    record = clean_state(record)
     record = clean_address(record)
     record = clean_whereabouts(record, markets)
     record = clean_kind(record)

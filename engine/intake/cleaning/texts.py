@@ -7,7 +7,7 @@ from html.entities import html5
 
 from selectolax.lexbor import LexborHTMLParser
 
-from engine.intake.cleaning.notes import noted, said, set_fields
+from engine.intake.cleaning.notes import respelled, said, set_fields
 from engine.intake.record import SourceRecord
 
 TITLE_LENGTH_MAX = 300
@@ -28,7 +28,6 @@ _BLOCKS = "p, div, li, tr, h1, h2, h3, h4, h5, h6, ul, ol, table, section, artic
 _UNSEEN = "script, style, template, noscript, head, iframe, object, svg, textarea, title"
 # After so many peelings of markup inside markup the text is an attack, not a description.
 _PEELINGS_MAX = 6
-_MARKUP_CHARACTERS = re.compile(r"[<>&]")
 
 # Tab and newline stay; format characters (zero width, direction marks, soft hyphen) and what
 # no text has (controls, lone surrogates, private use, non-characters) go.
@@ -50,6 +49,7 @@ _MOJIBAKE = re.compile(
     rf"[\u00c3\u00c2]{_CONTINUATION}|[\u00e2\u00e3]{_CONTINUATION}{{2}}"
     rf"|\u00f0{_CONTINUATION}{{3}}"
 )
+_PEELABLE = re.compile(rf"[<>&]|{_MOJIBAKE.pattern}")
 
 
 def clean_texts(record: SourceRecord) -> SourceRecord:
@@ -71,7 +71,7 @@ def _cleaned(record: SourceRecord, name: str, length_max: int, *, one_line: bool
     value = text or None
     if value == stated:
         return record
-    return noted(record, rule, 1.0, **{name: value}) if rule else set_fields(record, {name: value})
+    return respelled(record, rule, **{name: value}) if rule else set_fields(record, {name: value})
 
 
 def _is_clean(text: str, length_max: int) -> bool:
@@ -91,32 +91,23 @@ def _is_clean(text: str, length_max: int) -> bool:
 def readable(stated: str) -> tuple[str, str | None]:
     """The text without markup, mojibake and invisible characters; the rule that changed it,
     None if none did. Spacing stays."""
-    rule = None
     text = stated
-    if not text.isascii():
-        repaired = _MOJIBAKE.sub(_as_utf8, text)
-        text = _INVISIBLE.sub("", repaired)
-        rule = "mojibake" if repaired != stated else rule
-    elif not text.isprintable():
-        text = _INVISIBLE.sub("", text)
-    if "<" in text or "&" in text:
-        plain = _without_markup(text)
-        rule = "html-to-text" if plain != text else rule
-        text = plain
-    return text, rule
-
-
-def _without_markup(text: str) -> str:
     for _ in range(_PEELINGS_MAX):
         peeled = _peeled(text)
         if peeled == text:
-            return text
+            break
         text = peeled
-    return _MARKUP_CHARACTERS.sub(" ", text)
+    else:
+        text = _PEELABLE.sub(" ", text)
+    if text == _INVISIBLE.sub("", stated):
+        return text, None
+    return text, "html-to-text" if "<" in stated or "&" in stated else "mojibake"
 
 
 def _peeled(text: str) -> str:
-    if _TAG.search(text):
+    if not text.isascii():
+        text = _MOJIBAKE.sub(_as_utf8, text)
+    if "<" in text and _TAG.search(text):
         text = _text_of_page(text)
     if "&" in text:
         text = _ENTITY.sub(_character, _NESTED_ENTITY.sub("&", text))

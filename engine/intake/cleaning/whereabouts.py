@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from rapidfuzz import fuzz
 
-from engine.intake.cleaning.notes import doubted, noted
+from engine.intake.cleaning.notes import doubted, noted, respelled
 from engine.intake.cleaning.postal import (
     Point,
     PostalArea,
@@ -33,7 +33,6 @@ Markets = Mapping[str, Market]
 
 def clean_whereabouts(record: SourceRecord, markets: Markets) -> SourceRecord:
     """The record with its places in agreement, as far as they determine one another."""
-    record = _with_known_state(record)
     record = _with_usable_point(record, markets)
     area = _area_of(record)
     if area is not None:
@@ -59,13 +58,15 @@ def _area_of(record: SourceRecord) -> PostalArea | None:
     return postal_area(record.postal_code) if record.postal_code is not None else None
 
 
-def _with_known_state(record: SourceRecord) -> SourceRecord:
+def clean_state(record: SourceRecord) -> SourceRecord:
+    """The state by its two letters; none that there isn't."""
     stated = record.state_or_province
     if stated is None:
         return record
     code = state_code(stated)
-    rule = "state-code" if code else "unknown-state"
-    return noted(record, rule, 1.0 if code else _DOUBT, state_or_province=code)
+    if code is None:
+        return noted(record, "unknown-state", _DOUBT, state_or_province=None)
+    return respelled(record, "state-code", state_or_province=code)
 
 
 def _with_usable_point(record: SourceRecord, markets: Markets) -> SourceRecord:
@@ -220,4 +221,4 @@ def _with_city_name(record: SourceRecord) -> SourceRecord:
     proper = next((area.city for area in areas if city_key(area.city) == name), None)
     if proper is None or proper == city:
         return record
-    return noted(record, "city-spelling", 1.0, city=proper)
+    return respelled(record, "city-spelling", city=proper)
