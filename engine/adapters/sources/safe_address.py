@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -27,12 +28,16 @@ _PORTS_REFUSED = frozenset(
 # Clouds give machines their credentials at these, and this one is a public address.
 _METADATA = frozenset({ipaddress.ip_address("168.63.129.16")})
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# What IPv6 routes publicly; all else is local, a way to write IPv4, or nobody's yet.
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+# Special purposes that `is_global` of some Python versions does not know of.
 _NEVER = (
-    ipaddress.ip_network("64:ff9b:1::/48"),  # NAT64 of a local network
-    ipaddress.ip_network("::/96"),  # IPv4-compatible
-    ipaddress.ip_network("2001::/32"),  # Teredo
-    ipaddress.ip_network("fec0::/10"),  # site-local
+    ipaddress.ip_network("192.0.0.0/24"),  # protocol assignments, a cloud's metadata among them
+    ipaddress.ip_network("192.88.99.0/24"),  # relays of 6to4
+    ipaddress.ip_network("2001::/23"),  # protocol assignments, Teredo among them
+    ipaddress.ip_network("3fff::/20"),  # documentation
 )
+_HOST = re.compile(r"[a-z0-9._:-]+")
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], Awaitable[list[str]]]
@@ -58,6 +63,8 @@ def parsed_address(url: str) -> httpx.URL:
 def _fault(address: httpx.URL) -> str | None:
     if address.scheme not in _PORTS or not address.host:
         return "not an http or https address with a host"
+    if not _HOST.fullmatch(address.raw_host.decode("ascii", "replace")):
+        return "a host with characters that no host has"
     if address.userinfo:
         return "an address with a user name or password in it"
     port = port_of(address)
@@ -83,10 +90,12 @@ def origin_of(address: httpx.URL) -> str:
 def is_public(address: IPAddress) -> bool:
     """True if it is routed on the public internet, looking through IPv4 in IPv6."""
     if isinstance(address, ipaddress.IPv6Address):
-        if any(address in network for network in _NEVER):
-            return False
         if (inner := _inner(address)) is not None:
             return is_public(inner)
+        if address not in _GLOBAL_UNICAST:
+            return False
+    if any(address in network for network in _NEVER):
+        return False
     return address.is_global and not address.is_multicast and address not in _METADATA
 
 

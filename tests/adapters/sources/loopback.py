@@ -12,15 +12,17 @@ from starlette.types import ASGIApp
 
 
 @asynccontextmanager
-async def served(site: ASGIApp) -> AsyncIterator[str]:
-    """The site's address, without a slash at the end."""
+async def served(site: ASGIApp, **tls: str) -> AsyncIterator[str]:
+    """The site's address, without a slash at the end. `tls` are uvicorn's `ssl_` settings."""
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
         server = uvicorn.Server(
-            uvicorn.Config(site, log_level="critical", ws="none", timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                site, log_level="critical", ws="none", timeout_graceful_shutdown=1, **tls
+            )
         )
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield f"{'https' if tls else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             await task
