@@ -16,6 +16,7 @@ from serve_apps.api.openapi import openapi_json
 from serve_apps.api.routes import (
     admin,
     admin_market,
+    admin_resolution,
     auth,
     cart,
     feed,
@@ -47,6 +48,7 @@ ROUTES: tuple[Routes, ...] = (
     plans.routes,
     admin.routes,
     admin_market.routes,
+    admin_resolution.routes,
     operations.routes,
 )
 

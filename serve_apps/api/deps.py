@@ -11,6 +11,7 @@ import asyncpg
 from redis.asyncio import Redis
 
 from actors.client import MarketClient, Transport
+from actors.desks import UndoMerge, ray_undo_merge
 from engine.adapters.postgres.pool import open_pool
 from engine.market.plan import Plan, all_terms, load_plans
 from engine.market_directory import Market, load_markets
@@ -37,6 +38,7 @@ class Deps:
     pool: asyncpg.Pool
     redis: Redis | None
     market_client: MarketClient
+    undo_merge: UndoMerge
     plans: Mapping[str, Plan]
     markets: Mapping[str, Market]
     leads: LeadDirectory
@@ -73,10 +75,15 @@ class Deps:
         return self.settings.rate_limit_basic if found is None else found
 
 
-async def open_deps(settings: Settings, transport: Transport | None = None) -> Deps:
+async def open_deps(
+    settings: Settings,
+    transport: Transport | None = None,
+    undo_merge: UndoMerge | None = None,
+) -> Deps:
     """Connections, caches and listeners of one replica, ready to serve.
 
-    `transport` carries commands to the books; without one it is Ray's. Raises ValueError
+    `transport` carries commands to the books, `undo_merge` reaches the desks; without them
+    they are Ray's. Raises ValueError
     on settings that can't work, OSError or asyncpg.PostgresError without a database.
     """
     secret = settings.jwt_secret.get_secret_value()
@@ -88,14 +95,18 @@ async def open_deps(settings: Settings, transport: Transport | None = None) -> D
         transport = ray_transport()
     pool = await open_pool(settings.database_url, application="api", size_max=POOL_SIZE_MAX)
     try:
-        return await _assemble(settings, transport, pool, secret)
+        return await _assemble(settings, transport, undo_merge or ray_undo_merge(), pool, secret)
     except BaseException:
         pool.terminate()
         raise
 
 
 async def _assemble(
-    settings: Settings, transport: Transport, pool: asyncpg.Pool, secret: str
+    settings: Settings,
+    transport: Transport,
+    undo_merge: UndoMerge,
+    pool: asyncpg.Pool,
+    secret: str,
 ) -> Deps:
     redis = redis_client(settings.redis_url) if settings.redis_url else None
     markets = load_markets(settings.markets_file)
@@ -116,6 +127,7 @@ async def _assemble(
         pool=pool,
         redis=redis,
         market_client=MarketClient(transport),
+        undo_merge=undo_merge,
         plans=load_plans(settings.plans_file),
         markets=markets,
         leads=LeadDirectory(pool),

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from actors.client import Transport
+from actors.desks import UndoMerge
 from engine.settings import Settings
 from serve_apps.api.app import Api, create_app
 from serve_apps.api.deps import Deps, close_deps, open_deps
@@ -32,7 +33,8 @@ DRAIN_SECONDS = 10
 class ApiReplica:
     """`start`, serve, `stop`. Several may share `settings.http_port` on one machine.
 
-    `transport` carries commands to the books; without one it is Ray's.
+    `transport` carries commands to the books, `undo_merge` reaches the desks; without them
+    they are Ray's.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class ApiReplica:
         settings: Settings,
         *,
         transport: Transport | None = None,
+        undo_merge: UndoMerge | None = None,
         port: int | None = None,
         farewell_seconds: float = FAREWELL_SECONDS,
     ) -> None:
         self._farewell_seconds = farewell_seconds
         self._settings = settings
         self._transport = transport
+        self._undo_merge = undo_merge
         self.port = settings.http_port if port is None else port
         self.deps: Deps | None = None
         self._app: Api | None = None
@@ -59,7 +63,7 @@ class ApiReplica:
         listener = reuse_port_socket(self._settings.http_host, self.port)
         try:
             self.port = listener.getsockname()[1]
-            self.deps = await open_deps(self._settings, self._transport)
+            self.deps = await open_deps(self._settings, self._transport, self._undo_merge)
         except BaseException:
             listener.close()
             raise

@@ -13,6 +13,9 @@ import asyncpg
 import httpx
 
 from actors.client import MarketClient
+from actors.desks import DeskUnavailable
+from actors.intake_desk import IntakeDesk
+from actors.intake_turn import Split
 from actors.lead_book import LeadBook
 from engine.adapters.postgres.accounts import ensure_admin
 from engine.market.commands import Command, ListLead
@@ -72,7 +75,16 @@ class World:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.books: dict[str, LeadBook] = {}
-        self.replica = ApiReplica(settings, transport=self.transport, port=0, farewell_seconds=0.2)
+        # Empty: a test that needs a desk starts one.
+        self.desks: dict[str, IntakeDesk] = {}
+        self.client = MarketClient(self.transport)
+        self.replica = ApiReplica(
+            settings,
+            transport=self.transport,
+            undo_merge=self.undo_merge,
+            port=0,
+            farewell_seconds=0.2,
+        )
         self.http = httpx.AsyncClient(timeout=15)
         self._admin: Caller | None = None
 
@@ -80,7 +92,12 @@ class World:
         return await self.books[market].submit(payload)
 
     async def submit(self, market: str, command: Command) -> None:
-        await MarketClient(self.transport).submit(market, command)
+        await self.client.submit(market, command)
+
+    async def undo_merge(self, market: str, merge_id: str, by: str) -> Split | None:
+        if market not in self.desks:
+            raise DeskUnavailable(f"the {market} desk does not answer")
+        return await self.desks[market].undo_merge(merge_id, by)
 
     async def start(self) -> None:
         plans = load_plans(self.settings.plans_file)
