@@ -75,6 +75,15 @@ RULES: dict[str, str] = {
             SELECT count(*) AS entries, coalesce(max(position), 0) AS newest
             FROM market_events e WHERE e.market = m.market
         ) j WHERE j.entries <> m.position OR j.newest <> m.position""",
+    "a lead that was merged is withdrawn": """
+        SELECT l.lead_id || ' went into ' || l.merged_into || ' and is ' || t.lead_state
+        FROM leads l JOIN lead_trading t USING (lead_id)
+        WHERE l.merged_into IS NOT NULL AND t.lead_state <> 'withdrawn'""",
+    "a record belongs to the lead that stayed": """
+        SELECT r.source || ' ' || r.source_id || ' of ' || r.market || ' is with ' || i.lead_id
+            || ', which went into ' || i.merged_into
+        FROM source_records r JOIN lead_identities i USING (lead_id)
+        WHERE i.merged_into IS NOT NULL""",
 }
 
 
