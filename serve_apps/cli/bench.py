@@ -12,9 +12,10 @@ ROOT = Path(__file__).parents[2]
 
 def benchmark_names() -> list[str]:
     """The modules of `benchmarks/` with options; empty where the program came without them."""
+    folder = ROOT / "benchmarks"
     return sorted(
-        path.stem
-        for path in (ROOT / "benchmarks").glob("*.py")
+        ".".join(path.relative_to(folder).with_suffix("").parts)
+        for path in folder.rglob("*.py")
         # The processes that a benchmark starts take no options of their own.
         if "ArgumentParser" in path.read_text()
     )
