@@ -7,10 +7,12 @@ from typing import Literal, NamedTuple, Protocol
 
 
 class Pace(NamedTuple):
-    """At most so many requests a second, and so many under way at a time."""
+    """At most so many requests a second, and so many under way at a time; `is_spaced` ones
+    keep their distance also after a rest."""
 
     requests_per_second: float
     concurrency: int
+    is_spaced: bool = False
 
     @property
     def interval_seconds(self) -> float:
@@ -18,16 +20,19 @@ class Pace(NamedTuple):
 
     @property
     def burst(self) -> int:
-        """Tokens in a full bucket: where a second or more lies between two, only one."""
-        return 1 if self.requests_per_second <= 1 else self.concurrency
+        """Tokens in a full bucket."""
+        return 1 if self.is_spaced or self.requests_per_second <= 1 else self.concurrency
 
     def share(self, part: float) -> Pace:
-        return Pace(self.requests_per_second * part, max(1, math.floor(self.concurrency * part)))
+        slots = max(1, math.floor(self.concurrency * part))
+        return self._replace(requests_per_second=self.requests_per_second * part, concurrency=slots)
 
     def no_faster_than(self, interval_seconds: float) -> Pace:
-        if interval_seconds <= self.interval_seconds:
+        """The pace where a site wants so many seconds between two requests; 0: it doesn't say."""
+        if interval_seconds <= 0:
             return self
-        return Pace(1.0 / interval_seconds, self.concurrency)
+        slower = min(self.requests_per_second, 1.0 / interval_seconds)
+        return Pace(slower, self.concurrency, is_spaced=True)
 
 
 class Breaker(NamedTuple):

@@ -56,7 +56,7 @@ class _Unpacker:
         self._url = url
         self._window = window
         self._inflate = zlib.decompressobj(window)
-        self._begun = False
+        self._head = b""
 
     @property
     def ended(self) -> bool:
@@ -80,10 +80,10 @@ class _Unpacker:
         try:
             part = self._inflate.decompress(piece, _PIECE_BYTES)
         except zlib.error as error:
-            if self._window != _ZLIB or self._begun:
+            if self._window != _ZLIB or len(self._head) == 2:
                 raise FetchFailed(self._url, "undecodable", str(error)) from error
-            # Some servers send `deflate` without zlib's header.
+            # Some servers send `deflate` without zlib's header of two bytes.
             self._window, self._inflate = _RAW, zlib.decompressobj(_RAW)
-            return self._step(piece)
-        self._begun = True
+            return self._step(self._head + piece)
+        self._head = (self._head + piece)[:2]
         return part
