@@ -8,6 +8,7 @@ import msgspec
 
 from engine.intake.address import normal_unit, split_unit
 from engine.intake.address_words import UNIT_DESIGNATORS
+from engine.intake.cleaning.states import state_code
 from engine.intake.readings import coordinates_of, postal_code_of, state_of, text_of
 from engine.intake.tables import whole_address
 
@@ -47,7 +48,7 @@ def place_of(
     line = _street_line(street)
     name, unit_in_street = split_unit(line) if line else (None, None)
     unit_line = text_of(unit)
-    known_city, known_state = text_of(city), state_of(state)
+    known_city, known_state = text_of(city), _state(state)
     known_postal_code = postal_code_of(postal_code)
     lat, lon = coordinates_of(latitude, longitude)
     shown = f"{line} {unit_line}" if line and unit_line and unit_in_street is None else line
@@ -97,6 +98,11 @@ def _street_line(cell: object) -> str | None:
     if text is None or len(text) > _LINE_LENGTH_MAX or _UNDISCLOSED.match(text):
         return None
     return " ".join(text.split())
+
+
+def _state(cell: object) -> str | None:
+    text = text_of(cell)
+    return state_of(text) or state_code(text[:40]) if text else None
 
 
 def _with_units_joined(parts: list[str]) -> list[str]:

@@ -34,6 +34,9 @@ REMARKS_LENGTH_MAX = 20_000
 TITLE_LENGTH_MAX = 300
 
 _TEXT_LENGTH_MAX = 300
+# Below this a lot "in square feet" is one in acres under the wrong unit.
+_LOT_SQUARE_FEET_LEAST = 10
+_URL_LENGTH_MAX = 2_000
 _STUDIO_SUB_TYPES = frozenset({"Apartment", "Condominium", "Stock Cooperative"})
 _MASK_MARK = "█"
 _MASKED_PHONE_DIGITS = frozenset({"5555550100", "15555550100"})
@@ -74,7 +77,7 @@ class PortalHome(msgspec.Struct, kw_only=True):
     name: object = None
     phone: object = None
     email: object = None
-    url: str | None = None
+    url: object = None
     originating_system_name: str | None = None
     is_sample: bool = False
     notes: dict[str, FieldNote | None] = {}
@@ -143,7 +146,8 @@ def lot_square_feet(value: object, unit: object) -> int | None:
         return None
     if words.startswith("acre"):
         return area_of(number * SQUARE_FEET_PER_ACRE)
-    return area_of(number) if words.startswith(("sq", "square f")) else None
+    is_square_feet = words.startswith(("sqft", "sq ft", "square feet"))
+    return area_of(number) if is_square_feet and number >= _LOT_SQUARE_FEET_LEAST else None
 
 
 def moment_of_milliseconds(cell: object) -> datetime | None:
@@ -194,8 +198,14 @@ def _contact(home: PortalHome) -> Contact:
         unparsed_address=home.place.line,
         latitude=home.place.latitude,
         longitude=home.place.longitude,
-        source_url=home.url,
+        source_url=_page(home.url),
     )
+
+
+def _page(cell: object) -> str | None:
+    url = text_of(cell)
+    is_page = url is not None and url.startswith(("https://", "http://"))
+    return url if is_page and len(url or "") <= _URL_LENGTH_MAX else None
 
 
 def _bedrooms(home: PortalHome, sub_type: str | None) -> int | None:

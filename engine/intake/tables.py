@@ -16,6 +16,8 @@ Row = Mapping[str, str]
 RowReader = Callable[[Row], SourceRecord | Rejected]
 
 TABLE_BYTES_MAX = 512 * 1024 * 1024
+# Cells of some data sets hold whole JSON documents, longer than the csv module's default.
+CELL_CHARACTERS_MAX = 4 * 1024 * 1024
 
 
 def csv_records(
@@ -35,6 +37,8 @@ def csv_records(
             detail=f"{filename}: {len(data)} bytes, at most {TABLE_BYTES_MAX}; split the file",
         )
         return
+    # The module has one limit for the process: the same for every table.
+    csv.field_size_limit(CELL_CHARACTERS_MAX)
     text = io.StringIO(data.decode("utf-8-sig", errors="replace"), newline="")
     rows = csv.reader(text)
     number = 0

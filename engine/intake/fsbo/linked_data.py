@@ -114,7 +114,7 @@ def _home(listing: dict[str, Any], home: dict[str, Any], source: str) -> PortalH
         name=seller.get("name"),
         phone=seller.get("telephone"),
         email=seller.get("email"),
-        url=_url(listing, home, offer),
+        url=first_stated(*(node.get("url") for node in (listing, home, offer))),
         is_sample=is_true(first_stated(listing.get("is_sample"), home.get("is_sample"))),
         extra=_listed_by(seller),
     )
@@ -189,11 +189,6 @@ def _identifier(listing: dict[str, Any], home: dict[str, Any]) -> object:
                 return stated
     url = text_of(first_stated(listing.get("url"), home.get("url"), listing.get("@id")))
     return url.partition("?")[0].rstrip("/").rpartition("/")[2] if url else None
-
-
-def _url(*nodes: dict[str, Any]) -> str | None:
-    stated = (text_of(node.get("url")) for node in nodes)
-    return next((url for url in stated if url and url.startswith(("https://", "http://"))), None)
 
 
 def _first_object(cell: object) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def _home(row: dict[str, Any], source: str) -> PortalHome:
         name=row.get("contact_name"),
         phone=row.get("contact_phone"),
         email=row.get("contact_email"),
-        url=text_of(first_stated(row.get("zillow_url"), row.get("redfin_url"), row.get("url"))),
+        url=first_stated(row.get("zillow_url"), row.get("redfin_url"), row.get("url")),
         originating_system_name=text_of(row.get("source")),
         is_sample=is_true(row.get("is_sample")),
         notes={"standard_status": note, "previous_list_price": previous_note},

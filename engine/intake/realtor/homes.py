@@ -10,7 +10,7 @@ import msgspec
 
 from engine.intake.home_place import Place, place_of
 from engine.intake.listing_status import standing
-from engine.intake.portal_home import Cell, PortalHome, real_name, real_phone
+from engine.intake.portal_home import Cell, PortalHome, real_email, real_name, real_phone
 from engine.intake.readings import (
     area_of,
     bedrooms_of,
@@ -47,7 +47,7 @@ _SUBDIVISION = re.compile(r"Subdivision:\s*(\S.{1,79})")
 class _Lister(msgspec.Struct, frozen=True):
     name: str | None = None
     phone: str | None = None
-    email: object = None
+    email: str | None = None
     office: str | None = None
 
 
@@ -202,7 +202,9 @@ def _lister(row: dict[str, Any]) -> _Lister:
         name=name or text_of(office),
         phone=next(_phones(seller, agent), None),
         email=first_stated(
-            seller.get("email"), agent.get("agent_email"), cell_in(seller, "office", "email")
+            real_email(seller.get("email")),
+            real_email(agent.get("agent_email")),
+            real_email(cell_in(seller, "office", "email")),
         ),
         office=text_of(office),
     )

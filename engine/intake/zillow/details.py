@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from engine.intake.home_place import Place, place_of
-from engine.intake.portal_home import Cell, PortalHome, lot_square_feet
+from engine.intake.portal_home import Cell, PortalHome, lot_square_feet, real_email, real_phone
 from engine.intake.readings import moment_of, price_of, rfc3339, text_of
 from engine.intake.record import FieldNote
 from engine.intake.stated_json import (
@@ -35,7 +35,7 @@ from engine.intake.zillow.words import (
 ZONE_UNSTATED = FieldNote("zone-unstated", 0.9)
 _ON_OFFER = frozenset({"Active", "Coming Soon", "Active Under Contract", "Pending"})
 _CLOSED = "Closed"
-_LOT_TEXT = re.compile(r"([\d,.]+)\s*(acres?|sq\w*)", re.I)
+_LOT_TEXT = re.compile(r"([\d,.]+)\s*(acres?|sq ?ft|square feet)", re.I)
 
 
 class _Lister(msgspec.Struct, frozen=True):
@@ -132,6 +132,12 @@ def _lister(row: Mapping[str, Any]) -> _Lister:
     shown = object_in(row, "attributionInfo")
     given = _object(row.get("listing_provided_by"))
     owner = _owner(row)
+    phones = (
+        owner.get("PHONE"),
+        shown.get("agentPhoneNumber"),
+        shown.get("brokerPhoneNumber"),
+        given.get("phone_number"),
+    )
     return _Lister(
         name=first_stated(
             owner.get("NAME"),
@@ -139,13 +145,9 @@ def _lister(row: Mapping[str, Any]) -> _Lister:
             given.get("name"),
             cell_in(row, "postingContact", "name"),
         ),
-        phone=first_stated(
-            owner.get("PHONE"),
-            shown.get("agentPhoneNumber"),
-            shown.get("brokerPhoneNumber"),
-            given.get("phone_number"),
-        ),
-        email=first_stated(shown.get("agentEmail"), given.get("email")),
+        # A masked line gives way to the next one that can be called.
+        phone=first_stated(*map(real_phone, phones)),
+        email=first_stated(*map(real_email, (shown.get("agentEmail"), given.get("email")))),
         office=text_of(
             first_stated(shown.get("brokerName"), row.get("brokerageName"), given.get("company"))
         ),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from engine.intake.document import Document, Parsed
 from engine.intake.record import Rejected, SourceRecord
 from engine.intake.redfin import parse as parse_redfin
+from engine.intake.tables import CELL_CHARACTERS_MAX
 from engine.intake.zillow import parse as parse_zillow
 from engine.intake.zillow.tables import lot_in_acres_or_square_feet
 
@@ -161,7 +162,8 @@ def test_what_is_no_table_is_refused(filename: str, content: bytes, reason: str)
 
 
 def test_a_cell_beyond_all_bounds_ends_the_file() -> None:
-    (rejected,) = zillow_records("a.csv", TRACKER.encode() + b'"' + b"x" * 200_000 + b'"\n')
+    cell = b"x" * (CELL_CHARACTERS_MAX + 1)
+    (rejected,) = zillow_records("a.csv", TRACKER.encode() + b'"' + cell + b'"\n')
     assert isinstance(rejected, Rejected)
     assert rejected.reason == "broken-csv"
 
