@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from engine.intake.cleaning.notes import noted
 from engine.intake.property_kinds import LAND, RESIDENTIAL, RESIDENTIAL_LEASE, property_kind
@@ -37,7 +38,7 @@ def clean_kind(record: SourceRecord) -> SourceRecord:
     title = record.title.lower()
     if record.property_type is None:
         record = _with_type(record, title)
-    named = [kind for kind, pattern in _KINDS.items() if pattern.search(title)]
+    named = _named(title)
     if record.property_type is None or len(named) != 1 or _LIKENED.search(title):
         return record
     for_rent = record.property_type == RESIDENTIAL_LEASE
@@ -47,6 +48,18 @@ def clean_kind(record: SourceRecord) -> SourceRecord:
     if property_type == LAND:
         return record
     return noted(record, "kind-of-title", _LIKELY, property_sub_type=sub_type)
+
+
+def sub_types_named(text: str) -> Iterator[str]:
+    """The sub types whose words stand in a text, which is in lower case."""
+    for kind in _named(text):
+        sub_type = property_kind(kind, for_rent=False)[1]
+        if sub_type is not None:
+            yield sub_type
+
+
+def _named(text: str) -> list[str]:
+    return [kind for kind, pattern in _KINDS.items() if pattern.search(text)]
 
 
 def _with_type(record: SourceRecord, title: str) -> SourceRecord:
