@@ -27,6 +27,7 @@ from serve_apps.api.routes import (
     orders,
     plans,
     purchases,
+    uploads,
     wallet,
 )
 from serve_apps.api.routes.description import description_routes
@@ -46,8 +47,10 @@ ROUTES: tuple[Routes, ...] = (
     wallet.routes,
     feed.routes,
     plans.routes,
+    uploads.routes,
     admin.routes,
     admin_market.routes,
+    uploads.admin_routes,
     admin_resolution.routes,
     operations.routes,
 )

@@ -85,7 +85,7 @@ class Call:
         return _blake2b(scope.encode(), digest_size=16).digest()
 
     def request_hash(self) -> bytes | None:
-        """16 bytes of the body as parsed JSON; None without a key.
+        """16 bytes of the body as parsed JSON, of a raw one as it is; None without a key.
 
         Keyed with the installation's secret: bodies may hold a password.
         """
@@ -93,6 +93,8 @@ class Call:
             return None
         if not self.body:
             return self.deps.empty_body_hash
+        if self.endpoint.raw_body:
+            return self.deps.body_hash(self.body)
         try:
             canonical = _canonical(_parse(self.body))
         except (msgspec.DecodeError, ValueError, RecursionError) as error:

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from actors.client import MarketClient, Transport
 from actors.desks import UndoMerge, ray_undo_merge
 from engine.adapters.postgres.pool import open_pool
+from engine.adapters.upload_check import UploadChecks
 from engine.market.plan import Plan, all_terms, load_plans
 from engine.market_directory import Market, load_markets
 from engine.settings import Settings
@@ -51,6 +52,7 @@ class Deps:
     traffic: Traffic
     feed: Feed
     feed_accounts: AccountAuthenticator
+    upload_checks: UploadChecks
     hash_key: bytes
     keys_in_flight: KeysInFlight = field(default_factory=KeysInFlight)
     # Further conditions of readiness: name -> whether it holds now.
@@ -140,6 +142,7 @@ async def _assemble(
         traffic=traffic,
         feed=feed,
         feed_accounts=feed_accounts,
+        upload_checks=UploadChecks(settings.mappings_dir, settings.markets_file),
         hash_key=hashlib.blake2b(secret.encode(), digest_size=32, person=b"bodies").digest(),
     )
     await deps.leads.prewarm()

@@ -21,15 +21,17 @@ from serve_apps.api.answers import problem_answer
 from serve_apps.api.call import SCOPE_KEY, Call
 from serve_apps.api.deps import Deps
 from serve_apps.api.problems import Problem, invalid, not_found, problem_of, unavailable
-from serve_apps.api.routing import Endpoint, RouteTable
+from serve_apps.api.routing import BODY_MAX, Endpoint, RouteTable
 from serve_apps.api.traffic import RouteTraffic
 
-BODY_MAX = 64 * 1024
 QUERY_MAX = 8 * 1024
 # Requests served at a time per replica; one more is refused before it costs anything.
 IN_FLIGHT_MAX = 4096
 # A body must be here within this, or its sender is let go.
 BODY_SECONDS = 15.0
+# Bodies larger than a form are read a few at a time, and may take longer.
+LARGE_BODIES_MAX = 8
+LARGE_BODY_SECONDS = 60.0
 _KEY = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _CLOSE = (b"connection", b"close")
@@ -60,6 +62,7 @@ class Gate:
         self._anonymous_limit = deps.limit_of(None)
         # Set while the replica stops: answers then ask the client to come back elsewhere.
         self.draining = False
+        self._large_bodies = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
@@ -90,7 +93,7 @@ class Gate:
                 raise unavailable("this replica is busy; try again")
             await self._admit(call, scope, watch)
             if endpoint.method in _BODY_METHODS:
-                call.body = await _read_body(receive)
+                call.body = await self._body(endpoint, receive)
             self._check_query(endpoint, scope["query_string"])
             if endpoint.direct:
                 await watch.answer(await endpoint.handler(call))
@@ -108,6 +111,17 @@ class Gate:
             traffic.in_flight -= 1
             seen = target.traffic if target is not None else self._unrouted
             seen.observe(watch.status or 499, time.perf_counter() - began)
+
+    async def _body(self, endpoint: Endpoint, receive: Receive) -> bytes:
+        if endpoint.body_max <= BODY_MAX:
+            return await _read_body(receive, BODY_MAX, BODY_SECONDS)
+        if self._large_bodies >= LARGE_BODIES_MAX:
+            raise unavailable("this replica is reading as many files as it can; try again")
+        self._large_bodies += 1
+        try:
+            return await _read_body(receive, endpoint.body_max, LARGE_BODY_SECONDS)
+        finally:
+            self._large_bodies -= 1
 
     async def _admit(self, call: Call, scope: Scope, watch: _Watch) -> None:
         """Raises the first Problem in the contract's order."""
@@ -267,24 +281,26 @@ class _Replay:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-async def _read_body(receive: Receive) -> bytes:
-    """The whole body. Raises Problem `validation` beyond 64 KiB, Gone if the client left."""
+async def _read_body(receive: Receive, most: int, seconds: float) -> bytes:
+    """The whole body. Raises Problem `validation` beyond `most` bytes, Gone if the client left."""
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             message = await receive()
-            body: bytes = message.get("body", b"")
-            while message.get("more_body", False) and len(body) <= BODY_MAX:
+            parts = [message.get("body", b"")]
+            size = len(parts[0])
+            while message.get("more_body", False) and size <= most:
                 message = await receive()
-                body += message.get("body", b"")
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
     except TimeoutError as error:
-        raise invalid("body", f"did not arrive within {BODY_SECONDS:.0f} s") from error
+        raise invalid("body", f"did not arrive within {seconds:.0f} s") from error
     if message["type"] == "http.disconnect":
         raise Gone
-    if len(body) > BODY_MAX:
+    if size > most:
         raise Problem(
             "validation",
-            f"the body is larger than {BODY_MAX} bytes",
-            errors=[{"location": "body", "message": f"at most {BODY_MAX} bytes"}],
+            f"the body is larger than {most} bytes",
+            errors=[{"location": "body", "message": f"at most {most} bytes"}],
             headers=[_CLOSE],
         )
-    return body
+    return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -114,6 +114,12 @@ def _complete(operation: dict[str, Any], endpoint: Endpoint) -> None:
             "required": bool(_required(endpoint.body)),
             "content": {"application/json": {"schema": _reference(endpoint.body)}},
         }
+    if endpoint.raw_body:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        operation["requestBody"] = {
+            "required": True,
+            "content": dict.fromkeys(endpoint.raw_body, binary),
+        }
     if endpoint.access != "anyone":
         operation["security"] = [{"accessToken": []}]
     operation["responses"] = {
@@ -154,7 +160,7 @@ def _answer(status: int, endpoint: Endpoint) -> dict[str, Any]:
     return found
 
 
-_FIRST_WORDS = {200: "Found", 201: "Made", 204: "Done, with no body", 503: "Not ready"}
+_FIRST_WORDS = {200: "Found", 201: "Made", 202: "Kept", 204: "Done, with no body", 503: "Not ready"}
 
 
 def _problems(endpoint: Endpoint) -> dict[str, Any]:

@@ -37,6 +37,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "price-changed": (409, "The price has changed"),
     "cart-empty": (409, "The cart is empty"),
     "not-in-cart": (409, "Not in the cart"),
+    "upload-limit": (409, "Too many uploads wait"),
+    "upload-decided": (409, "The upload has been decided upon"),
     "validation": (422, "The request is not valid"),
     "idempotency-mismatch": (422, "The Idempotency-Key was used with another body"),
     "rate-limited": (429, "Too many requests"),

@@ -46,15 +46,22 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
         lines.append("")
     body = operation.get("requestBody")
     if body is not None:
-        schema = body["content"]["application/json"]["schema"]
         optional = "" if body["required"] else " (may be left out)"
-        lines.append(f"Body{optional}: {_type(schema)}\n")
+        lines.append(f"Body{optional}: {_body(body['content'])}\n")
     lines += ["| status | answer |", "|---|---|"]
     lines += [
         f"| {status} | {_answer(answer)} |" for status, answer in operation["responses"].items()
     ]
     lines.append("")
     return "\n".join(lines)
+
+
+def _body(content: dict[str, Any]) -> str:
+    """The schema of a JSON body; a file's media types."""
+    kinds = [kind for kind, each in content.items() if each["schema"].get("format") == "binary"]
+    if kinds:
+        return f"a file: {', '.join(f'`{kind}`' for kind in kinds)}"
+    return _type(content["application/json"]["schema"])
 
 
 def _parameter(parameter: dict[str, Any]) -> str:

@@ -20,11 +20,13 @@ from serve_apps.api.problems import PROBLEMS
 
 Access = Literal["anyone", "buyer", "admin"]
 KeyRule = Literal["none", "optional", "required"]
+BODY_MAX = 64 * 1024
 Handler = Callable[..., Awaitable[Response]]
 
 
 class Endpoint(NamedTuple):
-    """One operation. `answers` maps a status to its model, None for no body or not JSON."""
+    """One operation. `answers` maps a status to its model, None for no body or not JSON;
+    `raw_body` are the media types of a body that is no JSON of ours, at most `body_max` bytes."""
 
     method: str
     path: str
@@ -34,6 +36,8 @@ class Endpoint(NamedTuple):
     limited: bool
     tag: str
     body: type[BaseModel] | None
+    raw_body: tuple[str, ...]
+    body_max: int
     answers: Mapping[int, type[BaseModel] | str | None]
     problems: tuple[str, ...]
     direct: bool
@@ -72,6 +76,8 @@ class Routes:
         key: KeyRule = "none",
         limited: bool = True,
         body: type[BaseModel] | None = None,
+        raw_body: tuple[str, ...] = (),
+        body_max: int = BODY_MAX,
         problems: tuple[str, ...] = (),
     ) -> Callable[[Handler], Handler]:
         """Declare the handler of `method path`. Raises ValueError on a slug nobody knows."""
@@ -90,6 +96,8 @@ class Routes:
                     limited=limited,
                     tag=self.tag,
                     body=body,
+                    raw_body=raw_body,
+                    body_max=body_max,
                     answers=answers,
                     problems=problems,
                     direct=len(inspect.signature(handler).parameters) == 1,

@@ -80,11 +80,12 @@ async def fetch(
 
 
 def start_address(source: Source, market: str, settings: Settings) -> str | None:
-    """Where `source` starts for `market`, None when it is off: `why_off` tells the reason.
+    """Where `source` starts for `market`, None when it is off (`why_off` tells the reason)
+    or is handed in rather than fetched.
 
     The replay site stands in for every source, so that nothing leaves the machine.
     """
-    if why_off(source, market, settings) is not None:
+    if why_off(source, market, settings) is not None or source.fetch == "uploads":
         return None
     if settings.replay_url:
         return f"{settings.replay_url.rstrip('/')}/sources/{source.name}/{market}/"
@@ -95,7 +96,7 @@ def why_off(source: Source, market: str, settings: Settings) -> str | None:
     """What an operator has to know or do when `source` is not read for `market`."""
     if not source.serves(market):
         return f"it serves {', '.join(source.markets)} only"
-    if settings.replay_url:
+    if settings.replay_url or source.fetch == "uploads":
         return None
     if not source.address:
         return "it has no address: give it one in the file AIQLEADS_SOURCES_FILE names"
