@@ -42,11 +42,17 @@ def parsing(
     captures: Captures, train: Train = None, as_json: Json = False, report: Report = None
 ) -> None:
     """Parse every captured document; compare field by field where answers are known."""
-    from serve_apps.cli.evaluate_parsing import evaluate
+    from serve_apps.cli.evaluate_parsing import NothingToRead, evaluate
+    from serve_apps.cli.parsing_report import as_json as json_of
+    from serve_apps.cli.parsing_report import as_markdown, as_text
 
     del train  # Parsers learn nothing; the option is there so that all evaluations read alike.
-    outcome = evaluate(captures)
+    try:
+        outcome = evaluate(captures)
+    except NothingToRead as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
     if report is not None:
-        report.write_text(outcome.as_markdown(), encoding="utf-8")
-    typer.echo(json.dumps(outcome.as_json(), indent=2) if as_json else outcome.as_text())
+        report.write_text(as_markdown(outcome), encoding="utf-8")
+    typer.echo(json.dumps(json_of(outcome), indent=2) if as_json else as_text(outcome))
     raise typer.Exit(0 if outcome.passed else 1)

@@ -1,0 +1,144 @@
+"""A document in the pieces from which records are read: its rows, objects or the page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from html import unescape
+from typing import Any
+
+from selectolax.lexbor import LexborHTMLParser
+
+from engine.intake.charset import decoded
+from engine.intake.stated_json import BrokenJsonError, read_json
+
+_TAG = re.compile(r"<[^>]*>")
+_NOT_WORD = re.compile(r"[\W_]+")
+_NUMBER = re.compile(
+    r"(-?)(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)(?:[eE]([-+]?\d{1,3})\b)?"
+)
+_DEPTH_MAX = 6
+_CELL_BYTES_MAX = 16 * 1024 * 1024
+
+
+def words_of(text: str) -> str:
+    """Lower-case words between single spaces, one at either end."""
+    return f" {_NOT_WORD.sub(' ', text.casefold()).strip()} "
+
+
+class Piece:
+    """The text of one row, object or page, asked for words and numbers."""
+
+    def __init__(self, texts: list[str], around: Piece | None = None) -> None:
+        self._texts = texts
+        self.around = around
+
+    @cached_property
+    def text(self) -> str:
+        return "\n".join(self._texts)
+
+    @cached_property
+    def words(self) -> str:
+        """As it stands, and without markup, and without what a site hides behind a link."""
+        plain = unescape(self.text)
+        bare = words_of(_TAG.sub(" ", plain))
+        joined = words_of(_TAG.sub("", plain))
+        shown = bare.replace(" show contact info ", " ")
+        return "|".join((words_of(plain), bare, joined, shown))
+
+    @cached_property
+    def letters(self) -> str:
+        return self.words.replace(" ", "")
+
+    @cached_property
+    def numbers(self) -> frozenset[float]:
+        found = set()
+        for sign, digits, exponent in _NUMBER.findall(unescape(self.text)):
+            value = float(digits.replace(",", "") + (f"e{exponent}" if exponent else ""))
+            found |= {value, -value} if sign else {value}
+        return frozenset(value for value in found if math.isfinite(value))
+
+
+def pieces_of(content: bytes, charset: str | None = None) -> list[Piece]:
+    """The rows of a table, the objects of a JSON list, or the one page."""
+    text, _doubt = decoded(content, charset)
+    start = text.lstrip()[:1]
+    if start in {"[", "{"}:
+        try:
+            return list(_objects(read_json(content)))
+        except BrokenJsonError:
+            return [Piece([text])]
+    return [_page(text)] if start == "<" else _rows(text)
+
+
+def _rows(text: str) -> list[Piece]:
+    """Table rows; the first one, mostly a header, is around them all."""
+    csv.field_size_limit(_CELL_BYTES_MAX)
+    try:
+        rows = [cells for cells in csv.reader(io.StringIO(text, newline="")) if cells]
+    except csv.Error:
+        return [Piece([text])]
+    around = Piece(rows[0]) if rows else None
+    return [Piece(cells, around) for cells in rows]
+
+
+def _page(text: str) -> Piece:
+    """The page, its scripts' JSON taken apart, in which escapes hide what it says."""
+    texts = [text]
+    for node in LexborHTMLParser(text).css("script"):
+        script = node.text().strip()
+        if script[:1] in {"{", "["}:
+            try:
+                texts.extend(_leaves(read_json(script)))
+            except BrokenJsonError:
+                continue
+    return Piece(texts)
+
+
+def _objects(value: Any) -> Iterator[Piece]:
+    lists: list[list[Any]] = []
+    rest = list(_leaves_outside(value, lists, 0))
+    around = Piece(rest)
+    if not lists:
+        yield around
+    for found in lists:
+        for each in found:
+            yield Piece(list(_leaves(each)), around)
+
+
+def _leaves_outside(value: Any, lists: list[list[Any]], depth: int) -> Iterator[str]:
+    """The leaves outside the first lists of objects, which are put into `lists`."""
+    if isinstance(value, list):
+        if value and depth < _DEPTH_MAX and all(isinstance(each, dict) for each in value):
+            lists.append(value)
+            return
+        for each in value:
+            yield from _leaves_outside(each, lists, depth + 1)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield key
+            yield from _leaves_outside(each, lists, depth + 1)
+    else:
+        yield _leaf(value)
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    stack = [value]
+    while stack:
+        each = stack.pop()
+        if isinstance(each, list):
+            stack.extend(each)
+        elif isinstance(each, dict):
+            stack.extend(each.values())
+            stack.extend(each.keys())
+        else:
+            yield _leaf(each)
+
+
+def _leaf(value: Any) -> str:
+    """A number without its exponent, as a row states it: 1e3 is 1000.0."""
+    return "" if value is None else str(value)

@@ -1,0 +1,266 @@
+"""Whether a value stands in the document that it was read from, or by which rule it came.
+
+A value is traced if its words or its number stand in the record's own row or object. What
+a parser derives is allowed by name only; all else counts as invented.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from engine.intake.cleaning.states import state_code
+from engine.intake.parse_check.pieces import Piece, words_of
+from engine.intake.readings import moment_of
+from engine.intake.record import Signal, SourceRecord
+from engine.intake.reso.names import LOOKUPS
+
+STATED = "stated"
+INVENTED = "invented"
+DERIVATIONS = {
+    "lookup": "A RESO lookup value for the source's own word.",
+    "rounded": "A number rounded to a whole one.",
+    "ceiling": "Bathrooms as a whole number of rooms.",
+    "acres": "Acres in square feet.",
+    "abbreviated": "`1.2M` or `250K` written out.",
+    "studio": "A studio has no bedroom.",
+    "counted": "A count of what the document shows.",
+    "sum": "The sum of two stated counts.",
+    "moment": "A stated moment in UTC.",
+    "day": "A stated day as its midnight.",
+    "ago": "A moment counted back from the capture's own.",
+    "joined": "Stated parts put together.",
+    "state-name": "A state's two letters for its name, or a place in it.",
+    "address-of-document": "The document's own address.",
+    "completed-address": "A stated path or id at the source's host.",
+    "own-id": "An id made of the row's content where it states none.",
+    "note": "A rule noted in the record itself.",
+    "mark": "A word of ours for a stated mark.",
+}
+
+# Said of the run, not by the document.
+_NOT_STATED = frozenset(
+    {"source", "market", "content_hash", "licence", "is_sample", "language", "notes", "extra"}
+    | {"contact", "originating_system_name", "kind", "facts", "fetched_at"}
+)
+_LOOKUP_FIELDS = {
+    "standard_status": frozenset(LOOKUPS["StandardStatus"]),
+    "property_type": frozenset(LOOKUPS["PropertyType"]),
+    "property_sub_type": frozenset(LOOKUPS["PropertySubType"]),
+    "lease_amount_frequency": frozenset(LOOKUPS["FeeFrequency"]),
+}
+_MARKS = {
+    "listed_by": frozenset({"owner", "agent", "builder"}),
+}
+_MOMENT = re.compile(
+    r"\d{4}-\d{1,2}-\d{1,2}(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+)
+_EPOCH = re.compile(r"(?<!\d)1\d{9}(?:\d{3})?(?!\d)")
+_AGO = re.compile(r"\b\d+\s*\+?\s*(?:h|hr|hour|d|day|w|wk|week|mo|month|m|min|minute)s?\s+ago\b|"
+                  r"days?_?\s?on|\bdom\b|\btime_?on|daysOn", re.I)  # fmt: skip
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+# Pairs of numbers are only looked for in what is a row, not in a whole page.
+_ROW_NUMBERS_MAX = 200
+
+
+class Traced(msgspec.Struct, frozen=True):
+    """How a field came to its value; `rule` is `stated`, a derivation, or `invented`."""
+
+    field: str
+    value: Any
+    rule: str
+
+
+def trace(record: SourceRecord | Signal, piece: Piece, document_url: str) -> list[Traced]:
+    """Every string and number of the record with the rule by which it is in the piece."""
+    return [
+        Traced(name, value, _rule(record, name, value, piece, document_url))
+        for name, value in fields_of(record)
+    ]
+
+
+def fields_of(record: SourceRecord | Signal) -> Iterator[tuple[str, str | int | float]]:
+    """(name, value) of everything that a document is to state; marks are left out."""
+    for name in record.__struct_fields__:
+        if name not in _NOT_STATED:
+            yield from _stated(name, getattr(record, name))
+    if isinstance(record, SourceRecord):
+        for name in record.contact.__struct_fields__:
+            if name != "is_invented":
+                yield from _stated(f"contact.{name}", getattr(record.contact, name))
+        for name, value in record.extra.items():
+            yield from _stated(f"extra.{name}", value)
+    else:
+        for name, value in record.facts.items():
+            yield from _stated(f"facts.{name}", value)
+
+
+def _stated(name: str, value: object) -> Iterator[tuple[str, str | int | float]]:
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        yield name, value
+
+
+def _rule(
+    record: SourceRecord | Signal, name: str, value: str | int | float, piece: Piece, url: str
+) -> str:
+    for each in (piece, piece.around):
+        if each is not None and stands(value, each):
+            return STATED
+    bare = name.rpartition(".")[2]
+    derived = _derived(bare, value, piece, url)
+    if derived is not None:
+        return derived
+    if piece.around is not None:
+        derived = _derived(bare, value, piece.around, url)
+    if derived is None and isinstance(record, SourceRecord) and bare in record.notes:
+        return "note"
+    return derived or INVENTED
+
+
+def stands(value: str | int | float, piece: Piece) -> bool:
+    """Whether the piece states just that: the number, or the words in their order."""
+    if not isinstance(value, str):
+        return float(value) in piece.numbers
+    if value in piece.text:
+        return True
+    return all(_line_stands(line, piece) for line in value.split("\n"))
+
+
+def _line_stands(line: str, piece: Piece) -> bool:
+    words = words_of(line)
+    if words.strip() == "":
+        return True
+    if words in piece.words:
+        return True
+    # Markup may split or join words, and a bounded text may end inside one.
+    letters = words.replace(" ", "")
+    return len(letters) > 3 and letters in piece.letters
+
+
+def _derived(name: str, value: str | int | float, piece: Piece, url: str) -> str | None:
+    if isinstance(value, str):
+        return _derived_text(name, value, piece, url)
+    return _derived_number(name, value, piece)
+
+
+def _derived_number(name: str, value: float, piece: Piece) -> str | None:
+    numbers = piece.numbers
+    if name in {"latitude", "longitude"}:
+        return "rounded" if any(abs(each - value) < 1e-6 for each in numbers) else None
+    if any(math.floor(each + 0.5) == value for each in numbers):
+        return "rounded"
+    if "bathrooms" in name:
+        if any(math.ceil(each) == value for each in numbers):
+            return "ceiling"
+        if _is_sum(value, numbers):
+            return "sum"
+    if name == "bedrooms_total" and value == 0 and " studio " in piece.words:
+        return "studio"
+    if name == "lot_size_square_feet" and any(abs(each * 43_560 - value) <= 1 for each in numbers):
+        return "acres"
+    if name == "images":
+        return "counted"
+    if _abbreviated(value, piece):
+        return "abbreviated"
+    return None
+
+
+def _is_sum(value: float, numbers: frozenset[float]) -> bool:
+    """Full and half baths, the half ones whole rooms or halves."""
+    if len(numbers) > _ROW_NUMBERS_MAX:
+        return False
+    counts = [each for each in numbers if 0 <= each <= value]
+    return any(a + b == value or a + b / 2 == value for a in counts for b in counts)
+
+
+def _abbreviated(value: float, piece: Piece) -> bool:
+    return any(
+        round(float(digits) * (1_000 if unit in "kK" else 1_000_000)) == value
+        for digits, unit in re.findall(r"(\d+(?:\.\d+)?)\s?([kKmM])\b", piece.text)
+    )
+
+
+def _derived_text(name: str, value: str, piece: Piece, url: str) -> str | None:
+    if value in _LOOKUP_FIELDS.get(name, ()):
+        return "lookup"
+    if value in _MARKS.get(name, ()):
+        return "mark"
+    if name in {"posted_at", "modification_timestamp", "seen_at"} or _MOMENT.fullmatch(value):
+        return _derived_moment(value, piece)
+    if name in {"source_url", "url"}:
+        return _derived_address(value, piece, url)
+    if name == "state_or_province":
+        return "state-name" if _state_name(value, piece) else None
+    if name == "source_id":
+        return _derived_id(value, piece)
+    parts = [part for part in re.split(r"[,\s]+", value) if part]
+    if len(parts) > 1 and all(stands(part, piece) for part in parts):
+        return "joined"
+    return None
+
+
+def _derived_address(value: str, piece: Piece, url: str) -> str | None:
+    if value == url:
+        return "address-of-document"
+    path = value.partition("://")[2].partition("/")[2].strip("/")
+    parts = [part for part in re.split(r"[/?=&]+", path) if part]
+    return "completed-address" if parts and stands(parts[-1], piece) else None
+
+
+def _derived_id(value: str, piece: Piece) -> str | None:
+    parts = [part for part in re.split(r"[^0-9A-Za-z.]+", value) if part]
+    if len(parts) > 1 and all(stands(part, piece) for part in parts):
+        return "joined"
+    return "own-id" if re.search(r"[0-9a-f]{12,64}$", value) else None
+
+
+def _derived_moment(value: str, piece: Piece) -> str | None:
+    moment = moment_of(value)
+    if moment is None:
+        return None
+    at_midnight = (moment.hour, moment.minute, moment.second) == (0, 0, 0)
+    for text in _MOMENT.findall(piece.text):
+        stated = moment_of(text)
+        if stated is None:
+            continue
+        if stated.replace(microsecond=0) == moment:
+            return "moment"
+        if _is_zone(stated - moment) and ("T" in text or " " in text or at_midnight):
+            return "moment"
+        if stated.date() == moment.date() and at_midnight:
+            return "day"
+    for digits in _EPOCH.findall(piece.text):
+        if int(digits[:10]) == int(moment.timestamp()):
+            return "moment"
+    if _day_in_words(moment, piece):
+        return "day" if at_midnight else "moment"
+    return "ago" if _AGO.search(piece.text) else None
+
+
+def _is_zone(difference: timedelta) -> bool:
+    """Whether two clocks can differ so much by their zones alone."""
+    quarter = timedelta(minutes=15)
+    return abs(difference) <= timedelta(hours=14) and difference % quarter < timedelta(seconds=60)
+
+
+def _day_in_words(moment: datetime, piece: Piece) -> bool:
+    """`May-27-2026`, `5/27/2026`, `27 May 2026`, in this zone or the one before."""
+    for day in (moment, moment - timedelta(days=1)):
+        year, number = f" {day.year} ", (f" {day.day} ", f" {day.day:02d} ")
+        month = (f" {day.month} ", f" {day.month:02d} ", f" {_MONTHS[day.month - 1]}")
+        if (
+            year in piece.words
+            and any(each in piece.words for each in number)
+            and any(each in piece.words for each in month)
+        ):
+            return True
+    return False
+
+
+def _state_name(value: str, piece: Piece) -> bool:
+    return any(state_code(part) == value for part in re.split(r"[,\n|]+", piece.text))
