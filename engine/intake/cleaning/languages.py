@@ -11,24 +11,27 @@ from engine.intake.record import SourceRecord
 
 LANGUAGES = ("en", "es", "fr", "de", "it", "pt", "zh", "ja", "ko", "vi", "tl", "ru", "ar", "hi")
 _LETTERS_LEAST = 60
-_LENGTH_MAX = 600
-_LETTER = re.compile(r"[^\W\d_]")
+_LENGTH_MAX = 500
 _WORD = re.compile(r"[a-záéíóúñü]+")
-# Words that stand in nearly every sentence of their language and in none of the other's.
+# Words of nearly every sentence, and of nearly every listing, in one language and not the other.
 _ENGLISH = frozenset(
     {
         *("the", "and", "with", "for", "this", "is", "are", "to", "of", "in", "on", "you"),
-        *("your", "our", "at", "from"),
+        *("your", "our", "at", "from", "bed", "bedroom", "bedrooms", "bath", "kitchen", "home"),
+        *("homes", "apartment", "apartments", "pool", "parking", "washer", "dryer", "floor"),
+        *("floors", "available", "rent", "free", "house", "room", "living", "new", "closets"),
     }
 )
 _SPANISH = frozenset(
     {
         *("el", "la", "los", "las", "de", "del", "con", "para", "una", "un", "es", "en", "y"),
-        *("que", "por", "su", "al", "cerca"),
+        *("que", "por", "su", "al", "cerca", "casa", "cuarto", "cuartos", "baño", "baños"),
+        *("cocina", "recamara", "recamaras", "recámaras", "renta", "venta", "apartamento"),
+        *("apartamentos", "disponible", "estacionamiento", "nuevo", "nueva", "sala"),
     }
 )
 _WORDS_LEAST = 4
-_MODEL_CONFIDENCE_LEAST = 0.8
+_MODEL_CONFIDENCE_LEAST = 0.95
 
 
 def clean_language(record: SourceRecord) -> SourceRecord:
@@ -44,15 +47,15 @@ def clean_language(record: SourceRecord) -> SourceRecord:
 def language_of(text: str) -> tuple[str, float] | None:
     """(ISO 639-1 code, confidence); None of fewer than 60 letters, and of no clear language.
 
-    Its little words tell English and Spanish; only a text that has too few of either is
+    Its common words tell English and Spanish; only a text that has too few of either is
     shown to the model, which takes 100 MB when it is first asked.
     """
     text = text[:_LENGTH_MAX]
-    if len(text) < _LETTERS_LEAST or sum(1 for _ in _LETTER.finditer(text)) < _LETTERS_LEAST:
+    if sum(map(str.isalpha, text)) < _LETTERS_LEAST:
         return None
     words = _WORD.findall(text.lower())
-    english = sum(word in _ENGLISH for word in words)
-    spanish = sum(word in _SPANISH for word in words)
+    english = sum(map(_ENGLISH.__contains__, words))
+    spanish = sum(map(_SPANISH.__contains__, words))
     if english >= _WORDS_LEAST and english > 3 * spanish:
         return "en", 0.95
     if spanish >= _WORDS_LEAST and spanish > 3 * english:

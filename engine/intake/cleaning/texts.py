@@ -99,7 +99,7 @@ def readable(stated: str) -> tuple[str, str | None]:
         text = peeled
     else:
         text = _PEELABLE.sub(" ", text)
-    if text == _INVISIBLE.sub("", stated):
+    if text == stated or text == _INVISIBLE.sub("", stated):
         return text, None
     return text, "html-to-text" if "<" in stated or "&" in stated else "mojibake"
 
