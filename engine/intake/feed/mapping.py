@@ -144,13 +144,16 @@ class Recognise(_Part, frozen=True, kw_only=True):
 
 class Identity(_Part, frozen=True, kw_only=True, rename={"columns": "from"}):
     """What makes a row the same home's tomorrow: the id in a column, or the normal form
-    of the address and `also`, or the text of `stable` columns together."""
+    of the address and `also`, or the text of `stable` columns together. Ids begin with the
+    `namespace`, else the mapping's name, unless `whole_source` says that one series of ids
+    serves all of a source's feeds."""
 
     columns: tuple[str, ...] = ()
     address: bool = False
     also: tuple[str, ...] = ()
     stable: tuple[str, ...] = ()
     namespace: str = ""
+    whole_source: bool = False
 
 
 class Mapping(_Part, frozen=True, kw_only=True):

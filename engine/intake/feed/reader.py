@@ -51,6 +51,8 @@ class RowReader:
             (self._name(column), column, re.compile(pattern))
             for column, pattern in mapping.rows.expect.items()
         ]
+        namespace = mapping.id.namespace or mapping.name
+        self._id_prefix = "" if mapping.id.whole_source else f"{namespace}:"
         self._hashed = [self._name(column) for column in mapping.column_names()]
 
     def read(self, row: Row, *, source: str, at: Moment, id_scope: str) -> SourceRecord | Refusal:
@@ -85,7 +87,7 @@ class RowReader:
             extra["bathrooms_stated"] = bathrooms
         return SourceRecord(
             source=source,
-            source_id=f"{id_scope}{self.mapping.id.namespace or self.mapping.name}:{identity}",
+            source_id=f"{id_scope}{self._id_prefix}{identity}",
             title=found.text("title"),
             remarks=found.text("remarks"),
             list_price=found.whole("list_price"),

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from engine.intake.document import Document
+from engine.intake.feed.feed import feed_parser
 from engine.intake.folded_text import bare_text
 from engine.intake.listing import to_listing
 from engine.intake.parsers import PARSERS
@@ -15,11 +16,13 @@ from engine.intake.placement import place
 from engine.intake.record import SourceRecord
 from engine.intake.sample_world import Home, SampleWorld
 from engine.intake.sample_world.world import RENDERERS
+from engine.mapping_directory import load_mappings
 from engine.market_directory import Market, load_markets
 from engine.source_directory import load_sources
 
 MARKETS = load_markets()
 SOURCES = load_sources()
+ALL_PARSERS = {**PARSERS, "feed": feed_parser(load_mappings(), MARKETS)}
 
 
 def world(seed: int = 7, size: int = 800) -> SampleWorld:
@@ -31,7 +34,7 @@ def records_of(sample: SampleWorld) -> list[SourceRecord]:
     records = []
     for market in MARKETS:
         for source in RENDERERS:
-            parse = PARSERS[SOURCES[source].parser]
+            parse = ALL_PARSERS[SOURCES[source].parser]
             for name, media_type, content in sample.documents(source, market):
                 document = Document(
                     url=name, content=content, media_type=media_type, market=market, source=source
