@@ -4,6 +4,7 @@
     /sources/craigslist/{market}/           an index of posts, in pages of 120 links
     /sources/{source}/{market}/             a manifest of the source's documents
     /sources/{source}/{market}/files/{name}
+    /sources/mls/{market}/                  a RESO Web API (reso_site)
 
 It behaves like a polite site, conditional requests included, so that the fetchers are
 exercised as they will be outside. Run it with
@@ -39,6 +40,8 @@ from engine.adapters.sources.replay_documents import (
     SampleDocuments,
 )
 from engine.adapters.sources.replay_posts import CapturedPosts, Page, Posts, SamplePosts
+from engine.adapters.sources.reso_replay import CapturedListings, SampleListings
+from engine.adapters.sources.reso_site import ResoSite
 from engine.intake.sample_world import SampleWorld
 from engine.market_directory import load_markets
 
@@ -188,11 +191,16 @@ def main(
 
 def _site(chosen: argparse.Namespace) -> Starlette:
     if chosen.captures is not None:
-        return replay_site(CapturedPosts(chosen.captures), CapturedDocuments(chosen.captures))
+        return replay_site(
+            CapturedPosts(chosen.captures),
+            CapturedDocuments(chosen.captures),
+            {"mls": ResoSite(CapturedListings(chosen.captures)).app()},
+        )
     markets = list(load_markets(chosen.markets_file).values())
     world = SampleWorld(chosen.sample_seed, chosen.sample_size, markets)
     now = datetime.now(UTC)
-    return replay_site(SamplePosts(world, now), SampleDocuments(world, now))
+    services = {"mls": ResoSite(SampleListings(world, now)).app()}
+    return replay_site(SamplePosts(world, now), SampleDocuments(world, now), services)
 
 
 def _serve(site: Starlette, host: str, port: int) -> None:

@@ -66,14 +66,16 @@ async def discover(
     query = _query(client.credentials, base, market, await _selected(service, checkpoint))
     try:
         walk = Walk(service, query, _start(checkpoint))
+        handed_over: set[str] = set()
         async for step in walk.steps():
             fresh = _fresh(step.page.rows, checkpoint)
             _advance(checkpoint, step, walk, service)
+            handed_over.update(row.key for row in fresh if row.key is not None)
             if fresh:
                 yield [_document(step.page.answer, fresh, source, market, client)]
         if known is None or not _is_due(service, client.credentials, base, checkpoint):
             return
-        found = await compare(service, query, await known())
+        found = await compare(service, query, await known(), frozenset(handed_over))
         asked = [*found.missing, *found.outdated]
         for begin in range(0, min(len(asked), ASKED_MAX), ROWS_PER_DOCUMENT):
             keys = asked[begin : min(begin + ROWS_PER_DOCUMENT, ASKED_MAX)]

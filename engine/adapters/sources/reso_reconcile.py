@@ -12,24 +12,17 @@ from typing import NamedTuple
 
 import msgspec
 
+from engine.adapters.postgres.known_listings import KnownListing
 from engine.adapters.sources.fetch_failed import FetchFailed
 from engine.adapters.sources.polite_client import Answer
 from engine.adapters.sources.reso_service import ResoService, Row
 from engine.adapters.sources.reso_walk import Query, Start, Walk
+from engine.intake.listing import LISTABLE_STATUSES
 from engine.intake.readings import moment_of, rfc3339
 from engine.intake.reso.names import DELETE, KEY, MODIFIED, lookup_value
 
 LISTED_MAX = 2_000_000
 _GONE = frozenset({"status-404", "status-410"})
-_OFFERED = frozenset({"Active", "Coming Soon", "Active Under Contract", "Pending"})
-
-
-class KnownListing(NamedTuple):
-    """`modified` as stored, RFC 3339 in whole seconds; `is_offered` is false of what is gone
-    already or was refused."""
-
-    modified: str | None
-    is_offered: bool
 
 
 # What is known of one source in one market, by its key there.
@@ -46,15 +39,21 @@ class Differences(NamedTuple):
 
 
 async def compare(
-    service: ResoService, query: Query, known: Mapping[str, KnownListing]
+    service: ResoService,
+    query: Query,
+    known: Mapping[str, KnownListing],
+    handed_over: frozenset[str],
 ) -> Differences:
-    """What the server lists beside what is known. Raises FetchFailed, also when there are
-    missing ones and the server can't be asked by key."""
+    """What the server lists beside what is known, leaving out what this run has handed over
+    and may not be known yet. Raises FetchFailed, also when there are missing ones and the
+    server can't be asked by key."""
     listed, answer = await _listed(service, query)
-    missing = [key for key, each in known.items() if each.is_offered and key not in listed]
+    offered = (key for key, each in known.items() if each.is_offered)
+    missing = [key for key in offered if key not in listed and key not in handed_over]
     if missing:
         await _check_by_key(service, query, listed)
-    return Differences(missing, list(_outdated(listed, known)), answer)
+    outdated = [key for key in _outdated(listed, known) if key not in handed_over]
+    return Differences(missing, outdated, answer)
 
 
 async def rows_by_key(service: ResoService, query: Query, keys: Iterable[str]) -> list[Row]:
@@ -84,7 +83,7 @@ def _outdated(listed: Mapping[str, Row], known: Mapping[str, KnownListing]) -> I
             before = known[key].modified
             if before is not None and modified is not None and modified > before:
                 yield key
-        elif lookup_value("StandardStatus", row.status or "Active") in _OFFERED:
+        elif row.status is None or lookup_value("StandardStatus", row.status) in LISTABLE_STATUSES:
             yield key
 
 

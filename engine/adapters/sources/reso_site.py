@@ -24,6 +24,7 @@ from xml.sax.saxutils import quoteattr
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -111,7 +112,7 @@ class ResoSite:
         return JSONResponse(granted)
 
     async def resource(self, request: Request) -> Response:
-        store = self._stores(request.path_params["market"])
+        store = await run_in_threadpool(self._stores, request.path_params["market"])
         if store is None:
             raise HTTPException(404, "no such market")
         self._check_token(request)

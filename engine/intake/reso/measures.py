@@ -23,20 +23,28 @@ def bathrooms(row: Row) -> tuple[int | None, float | None]:
     The dictionary defines the total as the simple sum: two full and a half bath are three.
     """
     field = "bathrooms_total_integer"
-    total, _ = row.number("BathroomsTotalInteger", field, bathrooms_of) or (None, None)
-    decimal, stated = row.number("BathroomsTotalDecimal", field, bathrooms_of) or (None, None)
+    summed, worth = _by_kind(row, field)
+    row.forget(field)
+    total, _ = row.number("BathroomsTotalInteger", field, _baths) or (None, None)
     if total is not None:
-        return total, stated if stated is not None else float(total)
+        return total, worth if summed == total else float(total)
+    decimal, stated = row.number("BathroomsTotalDecimal", field, _baths) or (None, None)
     if decimal is not None:
         row.note(field, "decimal-bathrooms", 0.9)
         return decimal, stated
+    if summed is not None:
+        row.note(field, "sum-of-bathrooms", 0.9)
+    return summed, worth
+
+
+def _by_kind(row: Row, field: str) -> tuple[int | None, float | None]:
+    """(how many, how many full ones they are worth). Full baths alone leave open whether
+    there are half ones."""
     full = row.number("BathroomsFull", field, _count)
     partial = {name: row.number(name, field, _count) for name in _PARTIAL}
     counted = {name: count for name, count in partial.items() if count is not None}
     if full is None or not counted:
-        # Full baths alone leave open whether there are half ones.
         return None, None
-    row.note(field, "sum-of-bathrooms", 0.9)
     worth = sum(count * _WORTH.get(name, 0.5) for name, count in counted.items())
     return full + sum(counted.values()), full + worth
 
@@ -72,6 +80,11 @@ def _area(row: Row, name: str, field: str, units: str) -> int | None:
 def _scaled(cell: object, factor: float) -> int | None:
     value = number_of(cell)
     return area_of(value * factor) if value is not None else None
+
+
+def _baths(cell: object) -> tuple[int, float] | None:
+    rooms, stated = bathrooms_of(cell)
+    return None if rooms is None or stated is None else (rooms, stated)
 
 
 def _count(cell: object) -> int | None:

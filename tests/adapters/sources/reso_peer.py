@@ -8,11 +8,12 @@ from email.utils import format_datetime
 from typing import Any, cast
 
 import httpx
+import msgspec
 
+from engine.adapters.postgres.known_listings import KnownListing
 from engine.adapters.sources import reso_fetcher
 from engine.adapters.sources.fetch_failed import FetchFailed
 from engine.adapters.sources.polite_client import Answer, PoliteClient
-from engine.adapters.sources.reso_reconcile import KnownListing
 from engine.adapters.sources.reso_site import Faults, ResoSite
 from engine.adapters.sources.reso_store import PropertyStore
 from engine.adapters.sources.reso_walk import timestamp
@@ -144,7 +145,5 @@ class Reader:
 
 def _copied(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """Through JSON, as it is stored."""
-    import msgspec
-
     copied: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(checkpoint))
     return copied

@@ -140,6 +140,7 @@ def test_a_hidden_address_stays_out() -> None:
         ("bedrooms_total", "BedroomsTotal", [3], "wrong-type"),
         ("bedrooms_total", "BedroomsTotal", "three", "wrong-type"),
         ("bedrooms_total", "BedroomsTotal", -1, "out-of-range"),
+        ("bathrooms_total_integer", "BathroomsTotalInteger", -1, "out-of-range"),
         ("list_price", "ListPrice", {"amount": 1}, "wrong-type"),
         ("list_price", "ListPrice", 0, "out-of-range"),
         ("year_built", "YearBuilt", 19, "out-of-range"),
