@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -53,12 +53,17 @@ class Stand(NamedTuple):
 
 
 @contextmanager
-def stand(leads: int, *, with_baseline: bool = True) -> Iterator[Stand]:
-    """Both sides serving on loopback with `leads` leads of three seats, and nothing else."""
+def stand(
+    leads: int, *, with_baseline: bool = True, environment: Mapping[str, str] | None = None
+) -> Iterator[Stand]:
+    """Both sides serving on loopback with `leads` leads of three seats, and nothing else.
+
+    `environment` adds settings.
+    """
     home = Path(tempfile.mkdtemp(prefix="aiqb-"))
     # PostgreSQL's account must be able to enter when this runs as root.
     home.chmod(0o755)
-    environment = {
+    settings_given = {
         **{key: value for key, value in os.environ.items() if not key.startswith("AIQLEADS_")},
         "AIQLEADS_DATA_DIR": str(home / "var"),
         "AIQLEADS_HTTP_PORT": str(free_port()),
@@ -67,20 +72,21 @@ def stand(leads: int, *, with_baseline: bool = True) -> Iterator[Stand]:
             f"AIQLEADS_RATE_LIMIT_{plan}": "0"
             for plan in ("BASIC", "PRO", "ENTERPRISE", "ANONYMOUS")
         },
+        **(environment or {}),
     }
     cli = [sys.executable, "-m", "serve_apps.cli"]
     stop: list[subprocess.Popen[bytes]] = []
     try:
-        _run([*cli, "up", "--no-ingest"], environment)
-        os.environ.update(environment)
+        _run([*cli, "up", "--no-ingest"], settings_given)
+        os.environ.update(settings_given)
         settings = resolve_settings(Settings())
         installation = Installation.find(settings.data_dir)
         assert installation is not None
         join_ray_environment(installation)
         marketplace = _marketplace(settings, leads)
         # A second start, so that every process finds the leads as it would any day.
-        _run([*cli, "down"], environment)
-        _run([*cli, "up", "--no-ingest"], environment)
+        _run([*cli, "down"], settings_given)
+        _run([*cli, "up", "--no-ingest"], settings_given)
         settings = resolve_settings(Settings())
         marketplace = marketplace._replace(database_url=settings.database_url)
         baseline = _baseline(settings, leads, home, stop) if with_baseline else None
@@ -89,7 +95,7 @@ def stand(leads: int, *, with_baseline: bool = True) -> Iterator[Stand]:
         for process in reversed(stop):
             process.terminate()
             process.wait(20)
-        _run([*cli, "down"], environment)
+        _run([*cli, "down"], settings_given)
         shutil.rmtree(home, ignore_errors=True)
 
 
