@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
-from engine.adapters.sources import documents_fetcher, index_fetcher
+from engine.adapters.sources import documents_fetcher, index_fetcher, reso_fetcher
 from engine.adapters.sources.addresses import Address, FetchedDocument
 from engine.adapters.sources.pace import Pace
 from engine.adapters.sources.polite_client import PoliteClient, open_client
+from engine.adapters.sources.reso_reconcile import KnownListings
 from engine.intake.document import Document
 from engine.settings import Settings
 from engine.source_directory import FetchKind, Source
@@ -46,6 +47,7 @@ class Fetcher(Protocol):
 FETCHERS: dict[FetchKind, Fetcher] = {
     "index": index_fetcher,
     "documents": documents_fetcher,
+    "reso": reso_fetcher,
 }
 
 
@@ -56,6 +58,7 @@ def discover(
     *,
     base: str,
     checkpoint: dict[str, Any],
+    known: KnownListings | None = None,
 ) -> AsyncIterator[list[Address] | list[Document]]:
     """What there is to read, in batches as it is found; documents come whole where finding
     them is having them.
@@ -64,8 +67,13 @@ def discover(
     run, is changed in place before each batch is handed over, and is to be stored as it then
     is once that batch was taken, and when the walk has ended. A later run, resumed or new,
     gets it as it was stored. Raises FetchFailed, also in the middle of the walk: what came
-    before it stands.
+    before it stands. `known` tells a fetcher that compares what a source lists with what is
+    known of it (`reso`) what that is.
     """
+    if source.fetch == "reso":
+        return reso_fetcher.discover(
+            source, market, client, base=base, checkpoint=checkpoint, known=known
+        )
     return FETCHERS[source.fetch].discover(source, market, client, base=base, checkpoint=checkpoint)
 
 
