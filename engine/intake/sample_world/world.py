@@ -8,8 +8,10 @@ from typing import Protocol, overload
 
 from engine.intake.sample_world.builder import HomeBuilder
 from engine.intake.sample_world.home import Home, Sighting
+from engine.intake.sample_world.local_feeds import local_feed
 from engine.intake.sample_world.offers import COPIES_MAX, POST_ID_BASE
 from engine.intake.sample_world.post_page import post_page, post_pages
+from engine.intake.sample_world.reso_pages import reso_pages
 from engine.intake.sample_world.seen import Seen, as_seen
 from engine.intake.sample_world.table_files import redfin_tables, zillow_tables
 from engine.market_directory import Market
@@ -33,6 +35,11 @@ RENDERERS: dict[str, Renderer] = {
     "craigslist": post_pages,
     "zillow": zillow_tables,
     "redfin": redfin_tables,
+    "mls": reso_pages,
+    "las-vegas": local_feed,
+    "dallas": local_feed,
+    "austin": local_feed,
+    "phoenix": local_feed,
 }
 
 
