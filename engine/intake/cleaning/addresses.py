@@ -30,6 +30,9 @@ _TAIL = re.compile(
 )
 _POST_BOX = re.compile(r"\bp\.?\s?o\.?\s?box\b|\bpost office box\b|\b(?:pmb|hc)\s*#?\s*\d", re.I)
 _HOUSE_NUMBER = re.compile(r"#?\d")
+_LIKELY_HOUSE_NUMBER = re.compile(r"\d{1,5}(?:-?[A-Za-z]|-\d{1,4})?")
+_MORE_THAN_AN_ADDRESS = frozenset({"Recipient", "BuildingName", "LandmarkName", "NotAddress"})
+_SURE_LEAST = 0.5
 _CROSSING = re.compile(r"\S\s*(?:&|@|/|\band\b|\bat\b|\bnear\b|\bcorner of\b|\bx\b)\s*\S", re.I)
 _STREET_LABELS = (
     "AddressNumberPrefix",
@@ -65,9 +68,17 @@ def clean_address(record: SourceRecord) -> SourceRecord:
     """
     if record.street_address is not None:
         record = _with_stated_street(record)
-    elif record.contact.unparsed_address is not None and "street_address" not in record.notes:
+    elif record.contact.unparsed_address is not None and _is_to_be_read(record):
         record = _with_parts(record, record.contact.unparsed_address)
     return record
+
+
+def _is_to_be_read(record: SourceRecord) -> bool:
+    """Whether nobody has found out yet that the unparsed address can't be read."""
+    whole = record.notes.get("unparsed_address")
+    return "street_address" not in record.notes and (
+        whole is None or whole.confidence >= _SURE_LEAST
+    )
 
 
 def _with_stated_street(record: SourceRecord) -> SourceRecord:
@@ -145,7 +156,7 @@ def likely_parts(unparsed: str) -> AddressParts:
         tags, kind = usaddress.tag(unparsed)
     except usaddress.RepeatedLabelError:
         return AddressParts()
-    if kind != "Street Address" or "AddressNumber" not in tags or "StreetName" not in tags:
+    if kind != "Street Address" or not _begins_like_an_address(tags):
         return AddressParts()
     state = state_code(tags.get("StateName", ""))
     suffix = tags.get("StreetNamePostType", "").strip(".,").upper()
@@ -157,6 +168,17 @@ def likely_parts(unparsed: str) -> AddressParts:
         city=tags.get("PlaceName") if state is not None else None,
         state=state,
         postal_code=_postal_code(tags.get("ZipCode")),
+    )
+
+
+def _begins_like_an_address(tags: dict[str, str]) -> bool:
+    """Whether it is a house number and a street from the first word on: with a building's
+    name before it, or glued to it, the number may be wrong."""
+    return (
+        next(iter(tags)) == "AddressNumber"
+        and _LIKELY_HOUSE_NUMBER.fullmatch(tags["AddressNumber"].strip(",")) is not None
+        and "StreetName" in tags
+        and not _MORE_THAN_AN_ADDRESS.intersection(tags)
     )
 
 

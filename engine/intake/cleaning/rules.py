@@ -17,6 +17,10 @@ from engine.intake.cleaning.whereabouts import clean_state, clean_whereabouts
 from engine.intake.record import SourceRecord
 from engine.market_directory import Market
 
+# What an address says and what its place says can each settle more of the other. Every round
+# but the last fills in, drops or doubts something for good, and two are usual.
+_ROUNDS_MAX = 6
+
 
 def clean(record: SourceRecord, markets: Mapping[str, Market]) -> SourceRecord:
     """The record as far as rules can settle it; cleaning it again changes nothing.
@@ -29,9 +33,17 @@ def clean(record: SourceRecord, markets: Mapping[str, Market]) -> SourceRecord:
     record = clean_phone(record)
     record = clean_email(record)
     record = clean_state(record)
-    record = clean_address(record)
-    record = clean_whereabouts(record, markets)
+    record = _placed(record, markets)
     record = clean_kind(record)
     record = clean_amounts(record)
     record = clean_moments(record, markets)
     return clean_language(record)
+
+
+def _placed(record: SourceRecord, markets: Mapping[str, Market]) -> SourceRecord:
+    for _ in range(_ROUNDS_MAX):
+        settled = clean_whereabouts(clean_address(record), markets)
+        if settled is record:
+            return record
+        record = settled
+    return record

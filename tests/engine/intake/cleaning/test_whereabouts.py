@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from engine.intake.address import address_key
+from engine.intake.cleaning import clean
 from engine.intake.cleaning.addresses import likely_parts, usual_parts
-from tests.engine.intake.cleaning.markets import cleaned, rules_of
+from engine.intake.record import FieldNote
+from tests.engine.intake.cleaning.markets import MARKETS, cleaned, record_of, rules_of
 
 DALLAS = {"latitude": 32.8132, "longitude": -96.8142}
 AUSTIN = {"latitude": 30.27, "longitude": -97.74}
@@ -25,6 +28,9 @@ AUSTIN = {"latitude": 30.27, "longitude": -97.74}
         ("Main St & 5th Ave, Dallas, TX", (None,) * 5),
         ("2 beds in Dallas", (None,) * 5),
         ("call for address", (None,) * 5),
+        ("Residences at 42254225 E Mcdowell Rd, Phoenix, AZ", (None,) * 5),
+        ("The Merc1800 Main St Dallas TX", (None,) * 5),
+        ("Ed Bluestein Blvd Austin TX", (None,) * 5),
     ],
 )  # fmt: skip
 def test_unparsed_addresses(unparsed: str, parts: tuple[str | None, ...]) -> None:
@@ -39,6 +45,13 @@ def test_the_parts_of_an_unparsed_address_are_noted() -> None:
     assert address_key(
         record.street_address, record.unit_number, record.postal_code, record.city
     ) == address_key("1234 West Elm St", "#5B", "75219", None)
+
+
+def test_an_address_that_its_source_could_not_split_is_not_guessed_at() -> None:
+    record = record_of(unparsed_address="1234 W Elm Street, Dallas, TX 75219")
+    doubted = replace(record, notes={"unparsed_address": FieldNote("not-split", 0.3)})
+    assert clean(doubted, MARKETS).street_address is None
+    assert clean(record, MARKETS).street_address == "1234 W Elm Street"
 
 
 def test_a_stated_part_is_kept() -> None:
