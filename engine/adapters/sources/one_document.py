@@ -51,6 +51,7 @@ def as_document(
         fetched_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         market=market,
         licence=REPLAY_LICENCE if client.only_allowed else source.licence,
+        source=source.name,
         etag=_to_send_back(answer.headers, "etag"),
         last_modified=_to_send_back(answer.headers, "last-modified"),
     )
