@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
@@ -14,9 +15,12 @@ from starlette.routing import Route
 
 @dataclass
 class WatchfulSite:
-    """Each page takes `seconds`; `arrivals` are monotonic seconds, robots.txt left out."""
+    """Each page takes `seconds`; `arrivals` are monotonic seconds, robots.txt left out.
+    `on_arrival` is told the port that the visitor has on its side."""
 
     seconds: float = 0.02
+    robots: str = ""
+    on_arrival: Callable[[int], None] = lambda _port: None
     arrivals: list[float] = field(default_factory=list)
     here: int = 0
     here_most: int = 0
@@ -25,12 +29,18 @@ class WatchfulSite:
     def application(self) -> Starlette:
         return Starlette(
             routes=[
+                Route("/robots.txt", self._robots),
                 Route("/page/{number}", self._page),
                 Route("/hang", self._hang),
             ]
         )
 
-    async def _page(self, _request: Request) -> Response:
+    async def _robots(self, _request: Request) -> Response:
+        return PlainTextResponse(self.robots)
+
+    async def _page(self, request: Request) -> Response:
+        assert request.client is not None
+        self.on_arrival(request.client.port)
         self.arrivals.append(time.monotonic())
         self.here += 1
         self.here_most = max(self.here_most, self.here)
