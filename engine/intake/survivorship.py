@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -154,30 +154,3 @@ def _summed(listings: Sequence[Listing]) -> dict[str, Any]:
         "sources": tuple(sorted({source for each in listings for source in each.sources})),
         "is_sample": any(each.is_sample for each in listings),
     }
-
-
-def merge_listings(listings: Iterable[Listing]) -> Listing:
-    """Field by field, the newest record that says anything; independent of the order given.
-
-    Newest by `modification_timestamp`, then by source name. Sources add up; the quality
-    is the best record's; a lead is a sample or flagged if any of its records is.
-    Raises ValueError on an empty iterable.
-    """
-    newest_first = sorted(listings, key=_rank, reverse=True)
-    if not newest_first:
-        raise ValueError("no listing to merge")
-    survivors: dict[str, Any] = {
-        name: next(
-            (value for each in newest_first if (value := getattr(each, name)) is not None), None
-        )
-        for name in _FIELDS
-    }
-    return Listing(**_summed(newest_first), **survivors)
-
-
-def _rank(listing: Listing) -> tuple[str, tuple[str, ...], bytes]:
-    return (
-        listing.modification_timestamp or "",
-        listing.sources,
-        msgspec.msgpack.encode(listing),
-    )
