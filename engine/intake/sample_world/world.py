@@ -7,13 +7,16 @@ from datetime import UTC, datetime
 from typing import Protocol, overload
 
 from engine.intake.sample_world.builder import HomeBuilder
+from engine.intake.sample_world.fsbo_page import fsbo_pages
 from engine.intake.sample_world.home import Home, Sighting
 from engine.intake.sample_world.local_feeds import local_feed
 from engine.intake.sample_world.offers import COPIES_MAX, POST_ID_BASE
 from engine.intake.sample_world.post_page import post_page, post_pages
+from engine.intake.sample_world.realtor_results import realtor_results
 from engine.intake.sample_world.reso_pages import reso_pages
 from engine.intake.sample_world.seen import Seen, as_seen
-from engine.intake.sample_world.table_files import redfin_tables, zillow_tables
+from engine.intake.sample_world.table_files import redfin_tables
+from engine.intake.sample_world.zillow_pages import zillow_documents
 from engine.market_directory import Market
 
 DEFAULT_AS_OF = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -33,8 +36,10 @@ class Renderer(Protocol):
 
 RENDERERS: dict[str, Renderer] = {
     "craigslist": post_pages,
-    "zillow": zillow_tables,
+    "zillow": zillow_documents,
     "redfin": redfin_tables,
+    "realtor": realtor_results,
+    "fsbo": fsbo_pages,
     "mls": reso_pages,
     "las-vegas": local_feed,
     "dallas": local_feed,

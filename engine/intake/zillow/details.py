@@ -28,6 +28,7 @@ from engine.intake.zillow.words import (
     is_true,
     listed_by,
     page_url,
+    price_change,
     standing_of,
 )
 
@@ -94,6 +95,7 @@ def home_of_property(row: Mapping[str, Any]) -> PortalHome:
         },
         extra={
             **_sale(row, status, price),
+            **_change(row, price if is_offered else None),
             "zestimate": price_of(row.get("zestimate")),
             "rent_zestimate": price_of(row.get("rentZestimate")),
             "tax_assessed_value": price_of(row.get("taxAssessedValue")),
@@ -173,6 +175,25 @@ def _sale(row: Mapping[str, Any], status: str | None, price: int | None) -> dict
         "close_date": rfc3339(moment_of(row.get("dateSoldString"))),
         "close_price": price_of(row.get("lastSoldPrice")) or price,
     }
+
+
+def _change(row: Mapping[str, Any], price: int | None) -> dict[str, Cell]:
+    """The last change, from the listing itself or else from the history of this offer."""
+    stated = price_change(price, row)
+    if price is not None and stated["previous_list_price"] is None:
+        stated["previous_list_price"] = _price_before(row, price)
+    return stated
+
+
+def _price_before(row: Mapping[str, Any], price: int) -> int | None:
+    """The higher price that this offer had before; the history runs back in time."""
+    for event in objects_in(dict(row), "priceHistory")[:100]:
+        asked = price_of(event.get("price"))
+        if asked is not None and asked != price and not is_true(event.get("postingIsRental")):
+            return asked if asked > price else None
+        if (text_of(event.get("event")) or "").lower().startswith("listed"):
+            return None
+    return None
 
 
 def _object(cell: object) -> dict[str, Any]:

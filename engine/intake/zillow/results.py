@@ -9,11 +9,9 @@ import msgspec
 from engine.intake.document import Document
 from engine.intake.home_place import Place, place_in_line, place_of
 from engine.intake.portal_home import (
-    Cell,
     PortalHome,
     before,
     lot_square_feet,
-    moment_of_milliseconds,
 )
 from engine.intake.readings import moment_of, price_of, rfc3339, text_of, whole_of
 from engine.intake.record import FieldNote
@@ -26,6 +24,7 @@ from engine.intake.zillow.words import (
     is_true,
     listed_by,
     page_url,
+    price_change,
     standing_of,
 )
 
@@ -61,7 +60,9 @@ def _home(row: dict[str, Any], document: Document) -> PortalHome:
     seen = moment_of(document.fetched_at)
     time_listed = first_stated(row.get("timeOnZillow"), info.get("timeOnZillow"))
     price = _price(row, info)
-    agent, office = _agent(row.get("info6String")), text_of(row.get("brokerName"))
+    office = text_of(row.get("brokerName"))
+    lister = object_in(row, "attributionInfo")
+    agent = text_of(lister.get("agentName")) or _agent(row.get("info6String"))
     return PortalHome(
         source=SOURCE,
         raw=row,
@@ -79,11 +80,13 @@ def _home(row: dict[str, Any], document: Document) -> PortalHome:
         days_on_market=info.get("daysOnZillow"),
         posted=before(seen, time_listed),
         name=agent or office,
+        phone=lister.get("agentPhoneNumber"),
+        email=lister.get("agentEmail"),
         url=page_url(row.get("detailUrl")),
         is_sample=is_true(row.get("is_sample")),
         notes={"standard_status": note},
         extra={
-            **_price_change(price, info),
+            **price_change(price.dollars, info),
             "zestimate": price_of(info.get("zestimate")),
             "rent_zestimate": price_of(info.get("rentZestimate")),
             "tax_assessed_value": price_of(info.get("taxAssessedValue")),
@@ -123,17 +126,6 @@ def _price(row: dict[str, Any], info: dict[str, Any]) -> StatedPrice:
     if number is None:
         return shown
     return StatedPrice(number, FROM_PRICE if is_lowest else None, shown.frequency)
-
-
-def _price_change(price: StatedPrice, info: dict[str, Any]) -> dict[str, Cell]:
-    change = whole_of(info.get("priceChange"), -(10**9), 10**9)
-    changed = moment_of_milliseconds(info.get("datePriceChanged"))
-    previous = price.dollars - change if price.dollars and change and change < 0 else None
-    return {
-        "price_change": change,
-        "price_changed_at": rfc3339(changed),
-        "previous_list_price": previous,
-    }
 
 
 def _agent(cell: object) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from engine.intake.listing_status import standing
-from engine.intake.readings import text_of
+from engine.intake.portal_home import Cell, moment_of_milliseconds
+from engine.intake.readings import rfc3339, text_of, whole_of
 from engine.intake.record import FieldNote
 from engine.intake.stated_json import cell_in
 
@@ -40,6 +42,16 @@ def listed_by(flags: object, words: object) -> str | None:
         return "owner"
     is_agents = _is_set(flags, "is_FSBA", "isFSBA") or "by agent" in text or "(broker)" in text
     return "agent" if is_agents else None
+
+
+def price_change(price: int | None, stated: Mapping[str, Any]) -> dict[str, Cell]:
+    """The last change as the listing states it, and the price before it if it was a cut."""
+    change = whole_of(stated.get("priceChange"), -(10**9), 10**9)
+    return {
+        "price_change": change,
+        "price_changed_at": rfc3339(moment_of_milliseconds(stated.get("datePriceChanged"))),
+        "previous_list_price": price - change if price and change and change < 0 else None,
+    }
 
 
 def page_url(cell: object) -> str | None:

@@ -11,6 +11,7 @@ import io
 import json
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ FETCHED_AT = "2026-06-01T00:00:00Z"
 KNOWN_REASONS = {"no-id", "broken-card", "floor-plans-only", "addresses-only", "ragged-row"}
 
 
+@cache
 def read(path: Path) -> list[SourceRecord | Rejected]:
     portal = next(part for part in path.parts[::-1] if part in PORTALS)
     document = Document(url=path.name, content=path.read_bytes(), fetched_at=FETCHED_AT)

@@ -92,6 +92,12 @@ def test_rents_are_by_the_month() -> None:
     assert record.extra["lease_amount_frequency"] == "Monthly"
 
 
+def test_a_result_may_show_its_lister() -> None:
+    shown = {"agentName": "Hal Example", "agentPhoneNumber": "214 555 0133"}
+    record = the_record(parse, [ZILLOW_RESULT | {"attributionInfo": shown}])
+    assert (record.contact.name, record.contact.phone) == ("Hal Example", "214 555 0133")
+
+
 def test_an_undisclosed_address_is_no_address() -> None:
     row = changed(
         ZILLOW_RESULT,
@@ -195,6 +201,23 @@ def test_a_home_not_on_offer_has_no_list_price(word: str, status: str) -> None:
         assert record.extra["close_date"] == "2024-07-02T00:00:00Z"
     else:
         assert record.notes["standard_status"].rule == "off-market"
+
+
+@pytest.mark.parametrize(
+    ("history", "previous"),
+    [
+        ([{"price": 410000, "event": "Price change"}, {"price": 450000, "event": "Listed"}],
+         450_000),
+        ([{"price": 410000, "event": "Listed for sale"}, {"price": 450000, "event": "Sold"}], None),
+        ([{"price": 410000, "event": "Price change"}, {"price": 390000, "event": "Listed"}], None),
+        ([{"price": 1900, "postingIsRental": True}, {"price": None}, {"price": 420000}], 420_000),
+        (None, None),
+    ],
+)  # fmt: skip
+def test_a_cut_is_read_from_the_history_of_the_offer(history: object, previous: int | None) -> None:
+    record = the_record(parse, changed(ZILLOW_PROPERTY, {"priceHistory": history}))
+    assert record.list_price == 410_000
+    assert record.extra.get("previous_list_price") == previous
 
 
 def test_an_owners_property_names_the_owner() -> None:
