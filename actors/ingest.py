@@ -14,20 +14,23 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from actors.client import BookBusy, BookUnavailable
-from actors.intake_desk import Counts
-from actors.launch import NAMESPACE, connect
+from actors.cluster import NAMESPACE, connect
+from actors.intake_turn import Counts
 from actors.page_flow import DeskRefused, RunFailed, TaskLost
 from actors.page_tasks import Batch, Reading, read_pages
 from actors.source_run import Progress, SourceRun
+from engine.adapters.postgres import uploads
+from engine.adapters.postgres.known_listings import known_listings
 from engine.adapters.postgres.pool import open_pool
 from engine.adapters.postgres.source_state import Taken
 from engine.adapters.sources.fetchers import client_for, discover, start_address, why_off
+from engine.adapters.sources.parsers import open_parsers
 from engine.intake.document import Document
 from engine.market_directory import load_markets
 from engine.settings import Settings
 from engine.source_directory import Source, load_sources
 
-__all__ = ["Progress", "run_ingest", "run_source"]
+__all__ = ["Progress", "reasons_off", "run_ingest", "run_source", "sources_on"]
 
 log = logging.getLogger(__name__)
 
@@ -47,24 +50,40 @@ _decode_counts = msgspec.msgpack.Decoder(Counts).decode
 class RayPorts:
     """The ports of a run's page flow: a fetcher, Ray tasks over all nodes, the market's desk."""
 
-    def __init__(self, settings: Settings, source: Source, market: str) -> None:
+    def __init__(self, settings: Settings, pool: asyncpg.Pool, source: Source, market: str) -> None:
         self._settings = settings
+        self._pool = pool
         self._source = source
         self._market = market
-        self._task = ray.remote(
+        self._task: Any = ray.remote(
             num_cpus=CPUS_PER_TASK,
             max_retries=0,
             num_returns="streaming",
             scheduling_strategy="SPREAD",
         )(read_pages)
         self._desk: Any = None
+        self.upload_ids: list[str] = []
 
     async def discover(self, walk: dict[str, Any]) -> AsyncGenerator[Batch]:
+        if self._source.fetch == "uploads":
+            async for upload_id, document in uploads.approved(self._pool, self._market):
+                self.upload_ids.append(upload_id)
+                yield Batch(documents=(document,))
+            return
         base = start_address(self._source, self._market, self._settings)
         if base is None:
             raise RunFailed(str(why_off(self._source, self._market, self._settings)))
+        if self._source.parser not in (known := open_parsers(self._settings)):
+            raise RunFailed(f"no parser {self._source.parser!r}; there are: {', '.join(known)}")
         async with client_for(self._source, self._settings) as client:
-            found = discover(self._source, self._market, client, base=base, checkpoint=walk)
+            found = discover(
+                self._source,
+                self._market,
+                client,
+                base=base,
+                checkpoint=walk,
+                known=lambda: known_listings(self._pool, self._source.name, self._market),
+            )
             async for batch in found:
                 documents = tuple(each for each in batch if isinstance(each, Document))
                 addresses = tuple(each for each in batch if not isinstance(each, Document))
@@ -121,16 +140,20 @@ async def run_source(
     The process must have joined the cluster. `afresh` reads unchanged pages again.
     """
     cpus = int(ray.cluster_resources().get("CPU", 1))
-    return await SourceRun(
+    ports = RayPorts(settings, pool, source, market)
+    progress = await SourceRun(
         pool,
         source,
         market,
-        RayPorts(settings, source, market),
+        ports,
         run_id=run_id,
         on_progress=on_progress,
         tasks_max=max(2, min(cpus, TASKS_MAX)),
         afresh=afresh,
     ).run()
+    if ports.upload_ids and progress.error is None:
+        await uploads.note_taken(pool, ports.upload_ids, progress.run_id)
+    return progress
 
 
 def run_ingest(
@@ -155,21 +178,47 @@ def run_ingest(
 def choose(settings: Settings, source: str, market: str | None) -> list[tuple[Source, list[str]]]:
     """The sources to run, each with its markets. Raises as `run_ingest`."""
     sources, markets = load_sources(settings.sources_file), load_markets(settings.markets_file)
-    runnable = {name: each for name, each in sources.items() if each.fetch != "uploads"}
-    if source != "all" and source not in runnable:
-        raise ValueError(f"unknown source {source!r}; there are: {', '.join(runnable)}")
+    if source != "all" and source not in sources:
+        raise ValueError(f"unknown source {source!r}; there are: {', '.join(sources)}")
     if market is not None and market not in markets:
         raise ValueError(f"unknown market {market!r}; there are: {', '.join(markets)}")
     wanted = [market] if market is not None else list(markets)
-    chosen = []
-    for each in runnable.values() if source == "all" else [runnable[source]]:
-        off = {slug: why_off(each, slug, settings) for slug in wanted}
-        on = [slug for slug, reason in off.items() if reason is None]
-        if source != "all" and not on:
-            raise ValueError(f"{source} is off for {wanted[0]}: {off[wanted[0]]}")
-        if on:
-            chosen.append((each, on))
-    return chosen
+    if source == "all":
+        fetched = [each for each in sources.values() if each.fetch != "uploads"]
+        found = [(each, _on(each, wanted, settings)) for each in fetched]
+        return [(each, on) for each, on in found if on]
+    on = _on(sources[source], wanted, settings)
+    if not on:
+        reason = why_off(sources[source], wanted[0], settings)
+        raise ValueError(f"{source} is off for {wanted[0]}: {reason}")
+    return [(sources[source], on)]
+
+
+def reasons_off(settings: Settings) -> dict[str, str]:
+    """Sources that no market's run can read, by name, each with the reason."""
+    markets = list(load_markets(settings.markets_file))
+    return {
+        name: why_off(source, (source.markets or markets)[0], settings) or ""
+        for name, source in load_sources(settings.sources_file).items()
+        if not _on(source, markets, settings)
+    }
+
+
+def sources_on(settings: Settings) -> dict[tuple[str, str], Source]:
+    """What can be run, by (source, market)."""
+    markets = list(load_markets(settings.markets_file))
+    return {
+        (name, market): source
+        for name, source in load_sources(settings.sources_file).items()
+        for market in _on(source, markets, settings)
+    }
+
+
+def _on(source: Source, markets: Sequence[str], settings: Settings) -> list[str]:
+    """The markets in which it can be run. Uploads are here already, wherever they are for."""
+    if source.fetch == "uploads":
+        return list(markets)
+    return [market for market in markets if why_off(source, market, settings) is None]
 
 
 async def _run_all(
@@ -192,8 +241,11 @@ async def _run_all(
                 settings, pool, source, market, afresh=afresh, on_progress=on_progress
             )
         except Taken as taken:
-            told = {"skipped" if skip_taken else "error": str(taken)}
-            progress = Progress(source.name, market, finished=True, **told)
+            progress = Progress(source.name, market, finished=True)
+            if skip_taken:
+                progress.skipped = str(taken)
+            else:
+                progress.error = str(taken)
             on_progress(progress)
             return progress
 

@@ -5,23 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
 import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError
 
-from actors.client import BookGone, BookUnavailable, MarketClient, Transport
+from actors.client import BookGone, MarketClient, Transport
+from actors.cluster import NAMESPACE, connect, keep_starting, log_to_stderr
 from actors.intake_desk import IntakeDesk
 from actors.lead_book import LeadBook
+from actors.scheduler import Scheduler, Turn
+from actors.source_run import Progress
 from engine.market.plan import load_plans
 from engine.market_directory import Market, load_markets
 from engine.settings import Settings
 
 log = logging.getLogger(__name__)
 
-NAMESPACE = "aiqleads"
 # A command is retried by its caller under its own id, never by Ray.
 ACTOR_OPTIONS: dict[str, Any] = {
     "num_cpus": 0,
@@ -32,13 +34,14 @@ ACTOR_OPTIONS: dict[str, Any] = {
     "namespace": NAMESPACE,
 }
 READY_SECONDS = 120.0
+SCHEDULER = "scheduler"
 
 
 class BookActor(LeadBook):
     """A LeadBook as a Ray actor: serving when it is there, gone for good when fenced."""
 
     async def __init__(self, market: str, settings: Settings) -> None:  # type: ignore[misc]
-        _log_to_stderr(settings)
+        log_to_stderr(settings)
         super().__init__(
             market,
             settings.database_url,
@@ -46,7 +49,7 @@ class BookActor(LeadBook):
             load_plans(settings.plans_file),
             on_fenced=_leave_for_good,
         )
-        await _keep_starting(f"book:{market}", self.start)
+        await keep_starting(f"book:{market}", self.start)
 
     async def status(self) -> dict[str, Any]:
         return {**self.stats(), "pid": os.getpid()}
@@ -56,86 +59,94 @@ class DeskActor(IntakeDesk):
     """An IntakeDesk as a Ray actor."""
 
     async def __init__(self, market: str, settings: Settings) -> None:  # type: ignore[misc]
-        _log_to_stderr(settings)
+        log_to_stderr(settings)
         super().__init__(market, settings.database_url, MarketClient(ray_transport()))
-        await _keep_starting(f"desk:{market}", self.start)
+        await keep_starting(f"desk:{market}", self.start)
 
     async def status(self) -> dict[str, Any]:
         return {"market": self.market, "serving": True, "pid": os.getpid()}
 
 
-async def _keep_starting(name: str, start: Callable[[], Awaitable[None]]) -> None:
-    """Start, as often as it takes while a service is away. Ray never restarts an actor whose
-    construction raised, so one that comes back before its database would be gone for good.
-    """
-    pause = 0.1
-    while True:
-        try:
-            await start()
-            return
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, BookUnavailable) as error:
-            log.warning("%s can't start yet: %s", name, error)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 2.0)
+class SchedulerActor(Scheduler):
+    """The Scheduler as a Ray actor, running sources on the cluster."""
 
+    async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]
+        # With it come the parsers, of which the other actors' processes need none.
+        from actors.ingest import run_source, sources_on
 
-def connect(settings: Settings) -> None:
-    """Join the installation's Ray cluster as a driver. Raises ConnectionError if it is away."""
-    if not ray.is_initialized():
-        ray.init(
-            address=settings.ray_address or None,
-            namespace=NAMESPACE,
-            log_to_driver=False,
-            configure_logging=False,
+        log_to_stderr(settings)
+
+        async def run(pool: asyncpg.Pool, turn: Turn) -> Progress:
+            return await run_source(settings, pool, turn.source, turn.market, run_id=turn.run_id)
+
+        super().__init__(
+            settings.database_url,
+            sources_on(settings),
+            run,
+            keeps_time=settings.ingest_schedule == "on",
         )
+        await keep_starting("scheduler", self.start)
+
+    async def status(self) -> dict[str, Any]:
+        return {"serving": True, "runs": self.running(), "pid": os.getpid()}
 
 
 def launch(settings: Settings, on_progress: Callable[[str], None] = lambda _: None) -> None:
-    """Have every market's book and desk running and serving; a repeat changes nothing.
+    """Have every market's book and desk and the scheduler running and serving; a repeat
+    changes nothing.
 
     Raises RuntimeError naming the actor that did not come up.
     """
     connect(settings)
     markets = load_markets(settings.markets_file)
     asyncio.run(_enter_markets(settings.database_url, list(markets.values())))
-    for kind, actor_class in (("book", BookActor), ("desk", DeskActor)):
+    stages: list[dict[str, tuple[type, tuple[Any, ...]]]] = [
+        {f"book:{market}": (BookActor, (market, settings)) for market in markets},
+        {f"desk:{market}": (DeskActor, (market, settings)) for market in markets},
+        {SCHEDULER: (SchedulerActor, (settings,))},
+    ]
+    for stage in stages:
         handles = {
-            market: _running(f"{kind}:{market}", actor_class, market, settings)
-            for market in markets
+            name: _running(name, actor_class, *arguments)
+            for name, (actor_class, arguments) in stage.items()
         }
-        for market, handle in handles.items():
-            _await_ready(f"{kind}:{market}", handle)
-            on_progress(f"{kind}:{market}")
+        for name, handle in handles.items():
+            _await_ready(name, handle)
+            on_progress(name)
 
 
 def stop_actors(settings: Settings) -> None:
     """End every actor that `launch` made, so that its market is let go in order."""
     connect(settings)
-    for market in load_markets(settings.markets_file):
-        for kind in ("desk", "book"):
-            handle = _find(f"{kind}:{market}")
-            if handle is None:
-                continue
-            try:
-                ray.get(handle.stop.remote(), timeout=10)
-            except (RayActorError, TimeoutError) as error:
-                log.warning("%s:%s did not stop in order: %s", kind, market, error)
-            ray.kill(handle, no_restart=True)
+    for name in reversed(_names(settings)):
+        handle = _find(name)
+        if handle is None:
+            continue
+        try:
+            ray.get(handle.stop.remote(), timeout=10)
+        except (RayActorError, TimeoutError) as error:
+            log.warning("%s did not stop in order: %s", name, error)
+        ray.kill(handle, no_restart=True)
 
 
 def statuses(settings: Settings) -> dict[str, dict[str, Any] | None]:
     """What each actor says of itself; None for one that does not answer."""
     connect(settings)
     found: dict[str, dict[str, Any] | None] = {}
-    for market in load_markets(settings.markets_file):
-        for kind in ("book", "desk"):
-            name = f"{kind}:{market}"
-            handle = _find(name)
-            try:
-                found[name] = handle and ray.get(handle.status.remote(), timeout=5)
-            except (RayActorError, TimeoutError):
-                found[name] = None
+    for name in _names(settings):
+        handle = _find(name)
+        try:
+            found[name] = handle and ray.get(handle.status.remote(), timeout=5)
+        except (RayActorError, TimeoutError):
+            found[name] = None
     return found
+
+
+def _names(settings: Settings) -> list[str]:
+    """Every actor's, a book before its desk."""
+    markets = load_markets(settings.markets_file)
+    kinds = ("book", "desk")
+    return [*(f"{kind}:{market}" for market in markets for kind in kinds), SCHEDULER]
 
 
 def ray_transport() -> Transport:
@@ -160,7 +171,7 @@ def ray_transport() -> Transport:
     return send
 
 
-def _running(name: str, actor_class: type, market: str, settings: Settings) -> Any:
+def _running(name: str, actor_class: type, *arguments: Any) -> Any:
     """The actor of this name: the one that answers, else a new one."""
     handle = _find(name)
     if handle is not None:
@@ -170,7 +181,7 @@ def _running(name: str, actor_class: type, market: str, settings: Settings) -> A
         except (RayActorError, TimeoutError) as error:
             log.warning("%s does not answer (%s); replacing it", name, error)
             ray.kill(handle, no_restart=True)
-    return ray.remote(**ACTOR_OPTIONS, name=name)(actor_class).remote(market, settings)
+    return ray.remote(**ACTOR_OPTIONS, name=name)(actor_class).remote(*arguments)
 
 
 def _find(name: str) -> Any | None:
@@ -204,11 +215,3 @@ async def _enter_markets(database_url: str, markets: list[Market]) -> None:
 def _leave_for_good() -> None:
     """A fenced book must not come back: Ray would restart a process that merely ended."""
     ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
-
-
-def _log_to_stderr(settings: Settings) -> None:
-    logging.basicConfig(
-        level=settings.log_level,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        force=True,
-    )

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import asyncpg
 import msgspec
 
-from actors.intake_desk import Counts
+from actors.intake_turn import Counts
 from actors.page_tasks import Batch, Reading
 from actors.patience import patiently
 from engine.adapters.postgres import fetched_pages, runs
@@ -166,17 +166,16 @@ class PageFlow:
     async def _read_part(self, part: Batch, step: _Step) -> None:
         try:
             async with asyncio.TaskGroup() as takes:
-                left = await self._read(part, takes)
+                lost = await self._read(part, takes)
         finally:
             self._tasks.release()
-        if left:
-            lost = [PageFailure(url, "task-lost", f"in {TRIES_MAX} tries") for url in left]
+        if lost:
             await self._note(Reading(failed=lost))
         self._close(step)
 
-    async def _read(self, part: Batch, takes: asyncio.TaskGroup) -> list[str]:
-        """Have it read, again where its task was lost; what was never read."""
-        is_fetched = bool(part.addresses)
+    async def _read(self, part: Batch, takes: asyncio.TaskGroup) -> list[PageFailure]:
+        """Have it read, again where its task was lost; what was lost every time."""
+        is_fetched, why = bool(part.addresses), ""
         for _ in range(TRIES_MAX):
             try:
                 async with aclosing(self._ports.read(part)) as readings:
@@ -186,16 +185,17 @@ class PageFlow:
                         takes.create_task(self._take(payload, reading, is_fetched))
                 return []
             except TaskLost as lost:
-                log.warning("%s %s: a task was lost: %s", self._source, self._market, lost)
-        return part.urls()
+                why = str(lost)
+                log.warning("%s %s: a task was lost: %s", self._source, self._market, why)
+        return [PageFailure(url, "task-lost", why) for url in part.urls()]
 
     async def _take(self, payload: Any, reading: Reading, is_fetched: bool) -> None:
         try:
             if reading.records or reading.rejected:
                 self.tally.counts.add(await self._ports.take(payload))
         except DeskRefused as refused:
-            urls = [page.url for page in reading.pages] or [None]
-            failed = [PageFailure(url, "desk-refused", str(refused)) for url in urls]
+            urls: list[str | None] = [page.url for page in reading.pages]
+            failed = [PageFailure(url, "desk-refused", str(refused)) for url in urls or [None]]
             reading = Reading(unchanged=reading.unchanged, failed=reading.failed + failed)
         finally:
             self._takes.release()

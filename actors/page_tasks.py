@@ -22,12 +22,13 @@ from engine.adapters.postgres.signals import write_signals
 from engine.adapters.sources.addresses import Address, FetchedDocument
 from engine.adapters.sources.fetch_failed import FetchFailed
 from engine.adapters.sources.fetchers import client_for, fetch
+from engine.adapters.sources.parsers import open_parsers
 from engine.adapters.sources.polite_client import PoliteClient
 from engine.intake.cleaning import clean
 from engine.intake.document import Document, Parsed
 from engine.intake.drift import fill_of
 from engine.intake.invented_contact import with_invented_contact
-from engine.intake.parsers import PARSERS
+from engine.intake.listing import GONE_STATUSES
 from engine.intake.placement import place
 from engine.intake.prepared import prepare
 from engine.intake.readings import content_hash
@@ -75,7 +76,7 @@ class Batch(msgspec.Struct, frozen=True):
         )
 
     def urls(self) -> list[str]:
-        return [each.url for each in (*self.addresses, *self.documents)]
+        return [each.url for each in self.addresses] + [each.url for each in self.documents]
 
 
 def payload_of(
@@ -98,7 +99,9 @@ def read_pages(
         readings = reader.read(batch)
         try:
             while (found := runner.run(_next(readings))) is not None:
-                yield from found
+                payload, reading = found
+                yield payload
+                yield reading
         finally:
             runner.run(readings.aclose())
 
@@ -124,6 +127,7 @@ class PageReader:
         self._source = source
         self._market = market
         self._clock = clock
+        self._parse = open_parsers(settings)[source.parser]
         self._sorting = Sorting(settings, source, market, markets)
         self._reading = Reading()
         self._since = clock()
@@ -182,7 +186,7 @@ class PageReader:
     async def _read(self, document: Document, url: str) -> AsyncIterator[tuple[bytes, Reading]]:
         """Parse what was found at `url` to its end, handing on what is enough for a call."""
         digest = content_hash(document.content)
-        parsed = PARSERS[self._source.parser](document)
+        parsed = self._parse(document)
         while True:
             try:
                 found = next(parsed, None)
@@ -268,9 +272,7 @@ class Sorting:
 
     def add(self, parsed: Parsed) -> None:
         if isinstance(parsed, SourceRecord):
-            hint = None if self._is_shared else self._market
-            hinted = msgspec.structs.replace(parsed, market=hint or parsed.market)
-            parsed = place(clean(hinted, self._markets), self._markets, hint=hint)
+            parsed = self._placed(parsed)
         if isinstance(parsed, SourceRecord):
             self._add_placed(parsed)
         elif isinstance(parsed, Signal):
@@ -279,9 +281,21 @@ class Sorting:
         else:
             (self.strays if self._is_shared else self.rejected).append(parsed)
 
+    def _placed(self, record: SourceRecord) -> SourceRecord | Rejected:
+        if not self._is_shared:
+            hinted = msgspec.structs.replace(record, market=self._market)
+            return place(clean(hinted, self._markets), self._markets, hint=self._market)
+        # What is gone may tell no more than its id: each market sees whether it was there.
+        hint = self._market if record.standard_status in GONE_STATUSES else None
+        # Most of a shared document stands in other markets: that shows before it is cleaned.
+        at_once = place(record, self._markets, hint=hint)
+        if isinstance(at_once, SourceRecord) and at_once.market != self._market:
+            return at_once
+        return place(clean(record, self._markets), self._markets, hint=hint)
+
     def _add_placed(self, record: SourceRecord) -> None:
         if record.market == self._market:
-            is_replayed = self._settings.captures is not None
+            is_replayed = self._settings.captures is not None and self._source.fetch != "uploads"
             self.records.append(with_invented_contact(record) if is_replayed else record)
         elif self._is_shared:
             self.elsewhere += 1
@@ -308,7 +322,7 @@ def is_shared(source: Source, settings: Settings) -> bool:
     """Whether the runs of all markets read the same documents, so that being found in one's
     run says nothing of where a home stands. Captured tables are shared; the sample world
     and a site with a place for each market are not."""
-    if source.fetch == "index" or len(source.markets) == 1:
+    if source.fetch in ("index", "uploads") or len(source.markets) == 1:
         return False
     if settings.replay_url:
         return settings.captures is not None

@@ -16,11 +16,12 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from actors.intake_desk import Counts
+from actors.intake_turn import Counts
 from actors.page_flow import PageFlow, Ports, RunFailed, Tally
 from actors.patience import patiently
 from engine.adapters.postgres import fetched_pages, runs, source_state
 from engine.adapters.postgres.source_state import LEASE_SECONDS, Lease
+from engine.adapters.sources.fetch_failed import FetchFailed
 from engine.intake.drift import Fall, Shares, falls
 from engine.intake.schedule import next_run_us, retry_us
 from engine.market.instant import rfc3339, to_datetime
@@ -32,16 +33,20 @@ ERROR_LENGTH_MAX = 500
 
 
 class Progress(msgspec.Struct):
-    """How far a run is. `pages` are read or as they were (`unchanged_pages`), `errors` failed;
-    `elsewhere` counts records that the runs of other markets take from the same documents;
-    `drift` is what fell against the source's past. `skipped` says why it was not run."""
+    """How far a run is. Of the pages `found` so far `pages` are read or as they were
+    (`unchanged_pages`), `errors` failed; `records` were usable, `counts` tells what the desk
+    made of them; `elsewhere` counts those that the runs of other markets take from the same
+    documents; `drift` is what fell against the source's past. `skipped` says why it was not
+    run."""
 
     source: str
     market: str
     run_id: str = ""
+    found: int = 0
     pages: int = 0
     unchanged_pages: int = 0
     errors: int = 0
+    records: int = 0
     counts: Counts = msgspec.field(default_factory=Counts)
     signals: int = 0
     elsewhere: int = 0
@@ -99,9 +104,10 @@ class SourceRun:
         except Exception as error:
             # Whatever it was, it ends this run and no other.
             cause = _first(error)
-            log.warning("%s %s ended: %r", *self._run[:2], cause, exc_info=error)
-            told = (
-                str(cause) if isinstance(cause, RunFailed) else f"{type(cause).__name__}: {cause}"
+            is_known = isinstance(cause, (RunFailed, FetchFailed))
+            told = str(cause) if is_known else f"{type(cause).__name__}: {cause}"
+            log.warning(
+                "%s %s ended: %s", *self._run[:2], told, exc_info=None if is_known else error
             )
             self.progress.error = told[:ERROR_LENGTH_MAX]
             ended = True
@@ -186,8 +192,8 @@ class SourceRun:
 
     async def _drift(self, lease: Lease) -> dict[str, Any]:
         """What is to be known of the source's drift after this run. A run that went on with
-        another saw a part of its source only: it says nothing."""
-        if self.progress.resumed_from is not None:
+        another saw a part of its source only: it says nothing; nor do files of many hands."""
+        if self.progress.resumed_from is not None or self._source.fetch == "uploads":
             return lease.drift
         source, market, _ = self._run
         past = await runs.past_shares(self._pool, source, market, drift=lease.drift)
@@ -243,6 +249,7 @@ class SourceRun:
     def _tell(self) -> None:
         tally: Tally = self._flow.tally
         progress = self.progress
+        progress.found, progress.records = tally.found, tally.records
         progress.pages = tally.read + tally.unchanged
         progress.unchanged_pages, progress.errors = tally.unchanged, tally.failed
         progress.signals, progress.elsewhere = tally.signals, tally.elsewhere

@@ -7,6 +7,7 @@ environment.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -57,6 +58,9 @@ class Settings(BaseSettings):
     feed_sockets_max: int = Field(10_000, ge=1)
     feed_sockets_per_user_max: int = Field(50, ge=1)
     welcome_credits: int | None = Field(None, ge=0)
+
+    # Whether sources are run when they are due; asked for, they are run either way.
+    ingest_schedule: Literal["on", "off"] = "on"
 
     # Sources that ask for permission: name to licence note, and name to what they ask for.
     source_licences: dict[str, str] = {}

@@ -207,6 +207,9 @@ def doctor(as_json: Json = False) -> None:
 def ingest(
     source: Annotated[str, typer.Argument(help="A source by name, or `all`.")],
     market: Annotated[str | None, typer.Option(help="Only this market.")] = None,
+    afresh: Annotated[
+        bool, typer.Option("--afresh", help="Also read pages that have not changed.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Take in a source now, with progress."""
@@ -220,7 +223,7 @@ def ingest(
             join_ray_environment(installation)
         from serve_apps.cli.ingest import ingest as run
 
-        summary = run(settings, steps, source=source, market=market)
+        summary = run(settings, steps, source=source, market=market, afresh=afresh)
     if as_json:
         _answer(summary)
 

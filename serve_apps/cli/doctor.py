@@ -17,12 +17,16 @@ from engine.adapters.local.ports import is_free
 from engine.adapters.local.postgres_programs import PostgresMissing, find_postgres
 from engine.adapters.local.redis_server import RedisMissing, find_redis
 from engine.adapters.local.run_record import BrokenRecord
+from engine.adapters.postgres.pool import open_pool
+from engine.adapters.postgres.source_state import states as source_states
 from engine.market_directory import load_markets
 from engine.settings import Settings
 from serve_apps.cli import health
 
 _DISK_GB_MIN = 2.0
 _PORT_RANGE_FROM = 32_768
+_FAILURES_TOLD = 3
+_DRIFT_REMEDY = "compare its pages with its parser; see docs/Operations.md, section Sources"
 
 
 class Finding(NamedTuple):
@@ -200,7 +204,30 @@ async def _database(database_url: str) -> list[Finding]:
         found += [Finding("books", False, problem, remedy) for problem in problems]
         if not problems:
             found.append(Finding("books", True, "ledger, seats and journal agree"))
+        found += await _sources(database_url)
     return found
+
+
+async def _sources(database_url: str) -> list[Finding]:
+    """Sources that give less than they gave, or that fail whenever they are run."""
+    pool = await open_pool(database_url, application="doctor", size_max=1)
+    try:
+        states = await source_states(pool)
+    finally:
+        await pool.close()
+    found = []
+    for (source, market), state in states.items():
+        name = f"source {source} in {market}"
+        if falls := state.drift.get("falls"):
+            told = ", ".join(
+                f"{each['field']} was {each['was']:g}, is {each['now']:g}" for each in falls
+            )
+            since = f"drifted since {state.drift['since']}: {told}"
+            found.append(Finding(name, False, since, _DRIFT_REMEDY))
+        if state.failures >= _FAILURES_TOLD:
+            told = f"failed {state.failures} times in a row"
+            found.append(Finding(name, False, told, f"`aiqleads ingest {source}` says why"))
+    return found or [Finding("sources", True, "none has drifted or keeps failing")]
 
 
 async def _revision(connection: asyncpg.Connection) -> str | None:

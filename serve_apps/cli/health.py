@@ -195,4 +195,6 @@ def _actor(name: str, said: dict[str, Any] | None, log: str) -> Health:
     if not said["serving"]:
         return Health(name, False, "is loading its market", pid=said.get("pid"), log=log)
     detail = f"{said['leads']} leads, feed at {said['feed_seq']}" if "leads" in said else "serving"
+    if "runs" in said:
+        detail = f"running {', '.join(said['runs'])}" if said["runs"] else "waiting for a turn"
     return Health(name, True, detail, pid=said.get("pid"), log=log)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import msgspec
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Display
-from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from engine.adapters.local.installation import Installation
 from engine.adapters.local.run_record import write_private
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class IngestDisplay:
-    """Shows how far each run is: a moving line on a terminal, a line now and then in a log."""
+    """Shows how far each run is: a bar on a terminal, a line now and then in a log."""
 
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
@@ -32,6 +32,7 @@ class IngestDisplay:
         self._progress = Display(
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
             TextColumn("{task.fields[words]}"),
             TimeElapsedColumn(),
             console=steps.console,
@@ -47,36 +48,60 @@ class IngestDisplay:
             self._progress.stop()
 
     def show(self, run: Progress) -> None:
-        key = (run.source, run.market)
+        says_something = bool(run.found or run.error or run.skipped)
         if self._moving:
-            if key not in self._tasks:
-                self._tasks[key] = self._progress.add_task(" ".join(key), total=None, words="")
-            done = 1 if run.finished else None
-            self._progress.update(
-                self._tasks[key], words=words_of(run), completed=done or 0, total=done
-            )
-            return
+            self._move(run, visible=says_something or not run.finished)
         # A log gets a line per 500 pages and one at the end, not one per report.
-        if run.finished or run.pages // 500 != self._said.get(key, 0):
-            self._said[key] = run.pages // 500
+        elif says_something and (run.finished or run.pages // 500 != self._said.get(_key(run), 0)):
+            self._said[_key(run)] = run.pages // 500
             self._steps.say(f"  {run.source} {run.market}: {words_of(run)}")
+
+    def _move(self, run: Progress, *, visible: bool) -> None:
+        key = _key(run)
+        if key not in self._tasks:
+            self._tasks[key] = self._progress.add_task(" ".join(key), total=None, words="")
+        done = run.pages + run.errors
+        self._progress.update(
+            self._tasks[key],
+            words=words_of(run),
+            completed=done if not run.finished else max(done, 1),
+            # Until the last is found nobody knows how many there are.
+            total=max(done, 1) if run.finished else run.found or None,
+            visible=visible,
+        )
+
+
+def _key(run: Progress) -> tuple[str, str]:
+    return run.source, run.market
 
 
 def words_of(run: Progress) -> str:
-    """What became of a run's records, or why it failed."""
-    counts = ", ".join(
-        f"{value} {name}" for name, value in msgspec.structs.asdict(run.counts).items() if value
-    )
-    unit = "pages" if run.source == "craigslist" else "table parts"
-    words = f"{run.pages} {unit}: {counts or 'nothing new'}"
+    """What became of a run's pages and records, how fast, and what is wrong with it."""
+    if run.skipped:
+        return f"skipped: {run.skipped}"
+    told = {
+        **msgspec.structs.asdict(run.counts),
+        "signals": run.signals,
+        "of other markets": run.elsewhere,
+        "pages as they were": run.unchanged_pages,
+        "pages FAILED": run.errors,
+    }
+    counts = ", ".join(f"{value:,} {name}" for name, value in told.items() if value)
+    rate = (run.records or run.pages) / run.seconds if run.seconds else 0.0
+    words = f"{run.pages:,} of {run.found:,} pages, {run.records:,} records ({rate:,.0f}/s)"
+    words += f": {counts or 'nothing new'}"
+    if run.resumed_from:
+        words += f"; went on with run {run.resumed_from}"
+    for fall in run.drift:
+        words += f"; DRIFTED: {fall.field} was {fall.was:g}, is {fall.now:g}"
     return f"{words}; FAILED: {run.error}" if run.error else words
 
 
 def ingest(
-    settings: Settings, steps: Steps, *, source: str, market: str | None
+    settings: Settings, steps: Steps, *, source: str, market: str | None, afresh: bool = False
 ) -> list[dict[str, Any]]:
     """Run one ingest to its end; each run as a dict. Raises StepFailed if any run failed."""
-    from actors.ingest import run_ingest
+    from actors.ingest import reasons_off, run_ingest
 
     name = f"ingest {source}" + (f" of {market}" if market else "")
     with steps.step(
@@ -86,7 +111,10 @@ def ingest(
         still=True,
     ) as step:
         with IngestDisplay(steps) as display:
-            runs = run_ingest(settings, source, market, display.show)
+            runs = run_ingest(settings, source, market, display.show, afresh=afresh)
+        if source == "all":
+            for off, reason in reasons_off(settings).items():
+                steps.say(f"  {off} is off: {reason}")
         failed = [f"{run.source} {run.market}: {run.error}" for run in runs if run.error]
         if failed:
             raise RuntimeError(f"{len(failed)} of {len(runs)} runs failed: {'; '.join(failed)}")

@@ -97,4 +97,5 @@ def settings(
         redis_url=redis_url,
         data_dir=folder,
         markets_file=folder / "markets.toml",
+        ingest_schedule="off",
     )

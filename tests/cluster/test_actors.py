@@ -63,6 +63,7 @@ async def test_every_market_is_launched_and_a_second_launch_changes_nothing(
     progress: list[str] = []
     await asyncio.to_thread(launch, settings, progress.append)
     names = {f"{kind}:{market}" for kind in ("book", "desk") for market in ("reno", "boise")}
+    names.add("scheduler")
     assert set(progress) == names
     first = await asyncio.to_thread(statuses, settings)
     assert {name for name, said in first.items() if said and said["serving"]} == names
@@ -191,7 +192,7 @@ async def test_stopped_actors_are_gone_and_their_market_is_kept(
 
     ann, lead_id = await house.buyer(), await house.lead()
     pids = [said["pid"] for said in (await asyncio.to_thread(statuses, settings)).values() if said]
-    assert len(pids) == 4
+    assert len(pids) == 5
     await asyncio.to_thread(stop_actors, settings)
     await until(lambda: not any(psutil.pid_exists(each) for each in pids), seconds=60)
     assert set((await asyncio.to_thread(statuses, settings)).values()) == {None}

@@ -41,6 +41,8 @@ class OwnInstallation:
             "AIQLEADS_HTTP_PORT": str(self.port),
             "AIQLEADS_ADMIN_EMAIL": self.admin_email,
             "AIQLEADS_ADMIN_PASSWORD": self.admin_password,
+            # What a test reads, it reads when it says so.
+            "AIQLEADS_INGEST_SCHEDULE": "off",
             **(settings or {}),
         }
 

@@ -16,7 +16,7 @@ import msgspec
 LEASE_SECONDS = 60.0
 # A run that broke off is gone on with for so long; then its pages may have changed.
 RESUMED_HOURS_MAX = 6
-# Told whenever a run is asked for or a source goes on after a pause.
+# Told whenever a run is asked for or has ended, or a source is paused or goes on.
 CHANNEL = "ingest_schedule"
 
 
@@ -141,11 +141,12 @@ async def end_lease(
     """Let go of the source; False if the lease was lost. A run that is not `finished` is
     gone on with by the next one."""
     status: str = await pool.execute(
-        "UPDATE source_state SET lease_owner = NULL, lease_until = NULL, next_run_at = $4,"
+        f"WITH told AS (SELECT pg_notify('{CHANNEL}', ''))"
+        " UPDATE source_state SET lease_owner = NULL, lease_until = NULL, next_run_at = $4,"
         " failures = $5, drift = $6,"
         " checkpoint = (CASE WHEN $7 THEN checkpoint - 'unfinished' - 'since' ELSE checkpoint END)"
         " || jsonb_build_object('walk', $8::jsonb)"
-        " WHERE source = $1 AND market = $2 AND lease_owner = $3",
+        " FROM told WHERE source = $1 AND market = $2 AND lease_owner = $3",
         source,
         market,
         run_id,
