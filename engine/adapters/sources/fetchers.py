@@ -108,7 +108,7 @@ def why_off(source: Source, market: str, settings: Settings) -> str | None:
         return None
     if not source.address:
         return "it has no address: give it one in the file AIQLEADS_SOURCES_FILE names"
-    if source.needs_permission and source.name not in settings.source_licences:
+    if source.needs_permission and not settings.source_licences.get(source.name, "").strip():
         return f"it needs permission: AIQLEADS_SOURCE_LICENCES has no note for {source.name}"
     if source.needs_permission and not settings.source_credentials.get(source.name):
         return f"it needs permission: AIQLEADS_SOURCE_CREDENTIALS has nothing for {source.name}"
