@@ -79,15 +79,19 @@ class Evaluation:
             market=file.market,
             source=file.source,
         )
-        tracer: Tracer | None = None
+        found: list[SourceRecord | Signal] = []
         for parsed in self._parsed(file, document, tally):
             if isinstance(parsed, Rejected):
                 tally.rejected[parsed.reason] += 1
-                continue
+            else:
+                found.append(parsed)
+        if not found:
+            return
+        tracer = Tracer(pieces_of(content, is_one=len(found) == 1), document.url)
+        for parsed in found:
             tally.records += isinstance(parsed, SourceRecord)
             tally.signals += isinstance(parsed, Signal)
             self._ids[tally.name].add(parsed.source_id)
-            tracer = tracer or Tracer(pieces_of(content), document.url)
             tally.add_values(file.name, parsed.source_id, tracer.trace(parsed))
             if isinstance(parsed, SourceRecord) and file.parser == "craigslist":
                 self._compare(file, parsed, content)

@@ -30,6 +30,8 @@ _SUB_TYPES = {
     "townhouse": "Townhouse",
 }
 _LINK = re.compile(r"(http|www)?[^\s]+\.(com|org|net)(/[^\s]+)*")
+_LINK_MARK = "<URL>"
+_LINK_END = re.compile(r"com|org|net")
 _NOT_LETTER_OR_DIGIT = re.compile(r"[\W_]+")
 
 
@@ -106,7 +108,7 @@ def _pairs(
         yield name, extra.get(ours), _plain(reference.get(theirs))
     yield "images", extra.get("images") or None, len(reference.listed("images")) or None
     yield "address of the page", contact.source_url, _text(reference, "url")
-    yield "text", _letters(_LINK.sub(" ", record.remarks or "")), _body(reference)
+    yield "text", *_texts(record, reference)
 
 
 _FURTHER = (
@@ -176,9 +178,35 @@ def _day(reference: Reference, name: str) -> str | None:
         return text
 
 
-def _body(reference: Reference) -> str | None:
-    sentences = (each.replace("<URL>", " ") for each in reference.listed("posting_body"))
-    return _letters(" ".join(sentences).replace("show contact info", " "))
+def _texts(record: SourceRecord, reference: Reference) -> tuple[str | None, str | None]:
+    """Both texts in letters and digits, ours without what the reference left out as links.
+
+    The reference looks for links between tags, so that a link may end inside a word of
+    ours; then its own text tells where links stand.
+    """
+    body = " ".join(reference.listed("posting_body")).replace("show contact info", " ")
+    theirs = _letters(body.replace(_LINK_MARK, " "))
+    whole = _letters(record.remarks or "")
+    ours = _letters(_LINK.sub(" ", record.remarks or ""))
+    if ours != theirs and whole and _stands_between_links(body.split(_LINK_MARK), whole):
+        return theirs, theirs
+    return ours, theirs
+
+
+def _stands_between_links(parts: list[str], whole: str) -> bool:
+    """Whether the parts stand in order in the whole, and only links between them."""
+    at = 0
+    for number, part in enumerate(parts):
+        letters = _letters(part) or ""
+        is_last = number == len(parts) - 1
+        found = len(whole) - len(letters) if is_last else whole.find(letters, at)
+        if found < at or not whole.startswith(letters, found):
+            return False
+        between = whole[at:found]
+        if (between != "") if number == 0 else not _LINK_END.search(between):
+            return False
+        at = found + len(letters)
+    return True
 
 
 def _letters(text: str) -> str | None:

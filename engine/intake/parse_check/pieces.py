@@ -63,13 +63,17 @@ class Piece:
         return frozenset(value for value in found if math.isfinite(value))
 
 
-def pieces_of(content: bytes, charset: str | None = None) -> list[Piece]:
-    """The rows of a table, the objects of a JSON list, or the one page."""
+def pieces_of(content: bytes, charset: str | None = None, *, is_one: bool = False) -> list[Piece]:
+    """The rows of a table, the objects of a JSON list, or the one page.
+
+    `is_one`: the document speaks of one thing only, so its lists are parts of it.
+    """
     text, _doubt = decoded(content, charset)
     start = text.lstrip()[:1]
     if start in {"[", "{"}:
         try:
-            return list(_objects(read_json(content)))
+            value = read_json(content)
+            return [Piece(list(_leaves(value)))] if is_one else list(_objects(value))
         except BrokenJsonError:
             return [Piece([text])]
     return [_page(text)] if start == "<" else _rows(text)

@@ -31,6 +31,8 @@ DERIVATIONS = {
     "studio": "A studio has no bedroom.",
     "counted": "A count of what the document shows.",
     "sum": "The sum of two stated counts.",
+    "difference": "A stated price less a stated change, or a change with its sign.",
+    "written-together": "`B1-3` as B13: a unit without what stands between its parts.",
     "moment": "A stated moment in UTC.",
     "day": "A stated day as its midnight.",
     "ago": "A moment counted back from the capture's own.",
@@ -64,6 +66,8 @@ _EPOCH = re.compile(r"(?<!\d)1\d{9}(?:\d{3})?(?!\d)")
 _AGO = re.compile(r"\b\d+\s*\+?\s*(?:h|hr|hour|d|day|w|wk|week|mo|month|m|min|minute)s?\s+ago\b|"
                   r"days?_?\s?on|\bdom\b|\btime_?on|daysOn", re.I)  # fmt: skip
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+# Fields whose note is kept under another's name.
+_NOTED_UNDER = {"bathrooms_stated": "bathrooms_total_integer"}
 # Pairs of numbers are only looked for in what is a row, not in a whole page.
 _ROW_NUMBERS_MAX = 200
 
@@ -112,14 +116,26 @@ def _rule(
         if each is not None and stands(value, each):
             return STATED
     bare = name.rpartition(".")[2]
-    derived = _derived(bare, value, piece, url)
-    if derived is not None:
-        return derived
-    if piece.around is not None:
-        derived = _derived(bare, value, piece.around, url)
-    if derived is None and isinstance(record, SourceRecord) and bare in record.notes:
-        return "note"
-    return derived or INVENTED
+    for each in (piece, piece.around):
+        derived = _derived(bare, value, each, url) if each is not None else None
+        if derived is not None:
+            return derived
+    if isinstance(record, SourceRecord):
+        if _NOTED_UNDER.get(bare, bare) in record.notes:
+            return "note"
+        if bare == "unparsed_address" and _is_joined_of(value, record):
+            return "joined"
+    return INVENTED
+
+
+def _is_joined_of(value: str | int | float, record: SourceRecord) -> bool:
+    """Whether an address is no more than the record's own parts, which are traced."""
+    parts = (
+        *(record.street_address, record.unit_number, record.city),
+        *(record.state_or_province, record.postal_code),
+    )
+    known = words_of(" ".join(part for part in parts if part)).split()
+    return set(words_of(str(value)).split()) <= set(known)
 
 
 def stands(value: str | int | float, piece: Piece) -> bool:
@@ -165,9 +181,17 @@ def _derived_number(name: str, value: float, piece: Piece) -> str | None:
         return "acres"
     if name == "images":
         return "counted"
+    if name in {"price_change", "previous_list_price"} and _is_difference(value, numbers):
+        return "difference"
     if _abbreviated(value, piece):
         return "abbreviated"
     return None
+
+
+def _is_difference(value: float, numbers: frozenset[float]) -> bool:
+    return -value in numbers or any(
+        value + each in numbers or value - each in numbers for each in numbers if each
+    )
 
 
 def _is_sum(value: float, numbers: frozenset[float]) -> bool:
@@ -198,6 +222,8 @@ def _derived_text(name: str, value: str, piece: Piece, url: str) -> str | None:
         return "state-name" if _state_name(value, piece) else None
     if name == "source_id":
         return _derived_id(value, piece)
+    if name == "unit_number" and _is_written_together(value, piece):
+        return "written-together"
     parts = [part for part in re.split(r"[,\s]+", value) if part]
     if len(parts) > 1 and all(stands(part, piece) for part in parts):
         return "joined"
@@ -260,6 +286,11 @@ def _day_in_words(moment: datetime, piece: Piece) -> bool:
         ):
             return True
     return False
+
+
+def _is_written_together(value: str, piece: Piece) -> bool:
+    spread = " ?".join(map(re.escape, value.casefold()))
+    return re.search(f"(?<= ){spread}(?= )", piece.words) is not None
 
 
 def _state_name(value: str, piece: Piece) -> bool:
