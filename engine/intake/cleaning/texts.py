@@ -36,8 +36,6 @@ _INVISIBLE = re.compile(
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff"
     "\ud800-\udfff\ue000-\uf8ff\U000e0000-\U000e0fff]+"
 )
-_SPACES = re.compile(r"[^\S\n]+")
-_AROUND_NEWLINES = re.compile(r" ?\n ?")
 _BLANK_LINES = re.compile(r"\n{3,}")
 # UTF-8 that was read as Windows-1252: a lead byte of a sequence, then its continuation bytes
 # as cp1252 shows them. Nobody writes these side by side.
@@ -151,5 +149,6 @@ def _byte(character: str) -> bytes:
 
 
 def _spaced(text: str) -> str:
-    lines = _AROUND_NEWLINES.sub("\n", _SPACES.sub(" ", text.replace("\r\n", "\n")))
-    return _BLANK_LINES.sub("\n\n", lines.replace("\r", "\n")).strip()
+    """Lines of single spaces, no two blank ones in a row."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return _BLANK_LINES.sub("\n\n", "\n".join([" ".join(line.split()) for line in lines])).strip()
