@@ -98,6 +98,8 @@ class Shape:
         if not self._has_keys(shown):
             return None
         names = self._names(mapping)
+        if shown.keys and not names:
+            return len(shown.keys)
         wanted = [plain_name(name) if mapping.loose_names else name for name in shown.columns]
         any_of = [plain_name(name) if mapping.loose_names else name for name in shown.any_of]
         if not names.issuperset(wanted) or (any_of and names.isdisjoint(any_of)):
@@ -105,11 +107,9 @@ class Shape:
         return 1 + 2 * len(wanted) + len(shown.keys)
 
     def _fits_cells(self, shown: Recognise) -> int | None:
-        cells = self._csv.header if self._csv is not None else []
-        if len(cells) < len(shown.cells):
-            return None
-        pairs = zip(shown.cells, cells, strict=False)
-        matched = all(re.fullmatch(pattern, cell[:CELL_MATCHED_MAX]) for pattern, cell in pairs)
+        """Whether one of the first rows begins so: not each row need be a good one."""
+        rows = self._csv.first_rows if self._csv is not None else []
+        matched = any(_matches(cells, shown.cells) for cells in rows)
         return 2 * len(shown.cells) if matched else None
 
     def _has_keys(self, shown: Recognise) -> bool:
@@ -146,6 +146,13 @@ def open_shape(document: Document) -> Shape | Refusal:
         return _too_large(len(document.content), CSV_BYTES_MAX)
     shape = Shape(document)
     return shape.refusal or shape
+
+
+def _matches(cells: list[str], patterns: tuple[str, ...]) -> bool:
+    if len(cells) < len(patterns):
+        return False
+    pairs = zip(patterns, cells, strict=False)
+    return all(re.fullmatch(pattern, cell[:CELL_MATCHED_MAX].strip()) for pattern, cell in pairs)
 
 
 def _has_attributes(feature: Any) -> bool:

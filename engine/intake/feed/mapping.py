@@ -134,7 +134,7 @@ class Rows(_Part, frozen=True, kw_only=True):
 
 class Recognise(_Part, frozen=True, kw_only=True):
     """A document of this shape: every one of `columns` and one of `any_of` in its rows,
-    `keys` in a JSON document; without a header, `cells` match the first row's start."""
+    `keys` in a JSON document; without a header, one of the first rows begins with `cells`."""
 
     columns: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()

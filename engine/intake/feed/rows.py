@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from engine.intake.feed.geometry import WGS84, arcgis_point_of, point_of
@@ -16,6 +17,7 @@ JSON_BYTES_MAX = 128 * 1024 * 1024
 ROWS_MAX = 1_000_000
 CELLS_MAX = 1_000
 PREVIEW_ROWS = 50
+FIRST_ROWS = 10
 
 # Where a shape stands is read into these columns.
 LATITUDE, LONGITUDE = "geometry.latitude", "geometry.longitude"
@@ -80,25 +82,25 @@ def text_of_bytes(content: bytes, charset: str | None) -> str:
 
 
 class CsvRows:
-    """Rows of a CSV text. `header` are its first row's cells, trimmed."""
+    """Rows of a CSV text. `header` are the cells of the first of its `first_rows`, trimmed."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         first_line = text[:100_000].partition("\n")[0]
         self._delimiter = max(_DELIMITERS, key=first_line.count)
-        self.header: list[str] = []
-        for _, cells in self._read():
-            self.header = [] if isinstance(cells, Refusal) else [cell.strip() for cell in cells]
-            break
+        first = islice(self._read(), FIRST_ROWS)
+        self.first_rows = [cells for _, cells in first if not isinstance(cells, Refusal)]
+        self.header = [cell.strip() for cell in self.first_rows[0]] if self.first_rows else []
 
     def rows(self) -> Iterator[Numbered]:
         """The rows below the header, numbered as in a spreadsheet: the first one is 2."""
         names = self.header
+        seen_header = False
         for number, cells in self._read():
             if isinstance(cells, Refusal):
                 yield number, cells
-            elif number == 1:
-                continue
+            elif not seen_header:
+                seen_header = True
             elif len(cells) != len(names):
                 detail = f"{len(cells)} cells, the header has {len(names)}"
                 yield number, Refusal("ragged-row", detail, _joined(cells))

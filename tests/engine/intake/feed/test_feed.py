@@ -196,6 +196,21 @@ def test_a_list_without_a_header() -> None:
     assert refusals(table, source="dallas") == [(4, "ragged-row")]
 
 
+def test_a_list_is_known_by_any_of_its_first_rows() -> None:
+    table = (
+        "a note\n\n2026-03-06,?,?,?,?,?,?,?,?\n"
+        "2026-03-06,5917 Whispering Ln,76148,269000,3,2,1194,1690,183,PASS,NEW\n"
+    )
+    [record] = records(table, source="dallas", market="dallas")
+    assert record.originating_system_name == "fortworth-deals"
+    assert refusals(table, source="dallas") == [(1, "ragged-row"), (3, "unexpected-cell")]
+
+
+def test_a_feed_with_nothing_in_it_says_nothing() -> None:
+    assert lines({"timestamp": "2026-02-26", "location": "Fort Worth", "listings": []}) == []
+    assert lines("id,street_address\n") == []
+
+
 def test_an_address_in_one_text() -> None:
     rows = [
         {"address": "600 E Robert St Fort Worth, TX 76104", "price": 158000},
