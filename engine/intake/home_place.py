@@ -15,6 +15,7 @@ from engine.intake.tables import whole_address
 _STATE_AND_POSTAL_CODE = re.compile(r"([A-Za-z]{2})(?:\s+(\d{5})(?:-\d{4})?)?")
 _UNDISCLOSED = re.compile(r"\(?\s*(?:undisclosed|address not disclosed|no address)", re.I)
 _LINE_LENGTH_MAX = 400
+_CITY_LENGTH_MAX = 100
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +49,7 @@ def place_of(
     line = _street_line(street)
     name, unit_in_street = split_unit(line) if line else (None, None)
     unit_line = text_of(unit)
-    known_city, known_state = text_of(city), _state(state)
+    known_city, known_state = _city(city), _state(state)
     known_postal_code = postal_code_of(postal_code)
     lat, lon = coordinates_of(latitude, longitude)
     shown = f"{line} {unit_line}" if line and unit_line and unit_in_street is None else line
@@ -98,6 +99,11 @@ def _street_line(cell: object) -> str | None:
     if text is None or len(text) > _LINE_LENGTH_MAX or _UNDISCLOSED.match(text):
         return None
     return " ".join(text.split())
+
+
+def _city(cell: object) -> str | None:
+    text = text_of(cell)
+    return " ".join(text.split()) if text and len(text) <= _CITY_LENGTH_MAX else None
 
 
 def _state(cell: object) -> str | None:

@@ -78,7 +78,7 @@ class PortalHome(msgspec.Struct, kw_only=True):
     phone: object = None
     email: object = None
     url: object = None
-    originating_system_name: str | None = None
+    originating_system_name: object = None
     is_sample: bool = False
     notes: dict[str, FieldNote | None] = {}
     extra: dict[str, Cell] = {}
@@ -118,7 +118,7 @@ def record_of(home: PortalHome, document: Document) -> SourceRecord | Rejected:
         postal_code=place.postal_code,
         listing_id=_line(home.listing_id),
         parcel_number=_line(home.parcel_number),
-        originating_system_name=home.originating_system_name or home.source,
+        originating_system_name=_line(home.originating_system_name) or home.source,
         posted_at=rfc3339(home.posted or _days_before(seen, days)),
         modification_timestamp=rfc3339(home.modified or seen),
         contact=_contact(home),
@@ -231,7 +231,11 @@ def _extra(home: PortalHome, bathrooms_stated: float | None, days: int | None) -
         # Portals show rents by the month and say so only where it is not.
         extra["lease_amount_frequency"] = home.price.frequency or "Monthly"
     extra |= home.extra
-    return {key: value for key, value in extra.items() if value is not None}
+    return {key: _bounded(value) for key, value in extra.items() if value is not None}
+
+
+def _bounded(cell: Cell) -> Cell:
+    return cell[:_TEXT_LENGTH_MAX] if isinstance(cell, str) else cell
 
 
 def _days_before(moment: datetime | None, days: int | None) -> datetime | None:

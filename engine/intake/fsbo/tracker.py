@@ -86,7 +86,7 @@ def _home(row: dict[str, Any], source: str) -> PortalHome:
         phone=row.get("contact_phone"),
         email=row.get("contact_email"),
         url=first_stated(row.get("zillow_url"), row.get("redfin_url"), row.get("url")),
-        originating_system_name=text_of(row.get("source")),
+        originating_system_name=row.get("source"),
         is_sample=is_true(row.get("is_sample")),
         notes={"standard_status": note, "previous_list_price": previous_note},
         extra={

@@ -70,7 +70,7 @@ def _rental_home(row: Row) -> PortalHome:
     # `latitude`/`longitude` are one centre point shared by hundreds of rows: they tell
     # the market, not the home.
     area_latitude, area_longitude = coordinates_of(row.get("latitude"), row.get("longitude"))
-    place, _name = place_in_line(
+    place, building = place_in_line(
         row["address"], latitude=row["geocoded_lat"], longitude=row["geocoded_lon"]
     )
     postal_code = postal_code_of(row["zip_code"]) or place.postal_code
@@ -89,6 +89,7 @@ def _rental_home(row: Row) -> PortalHome:
         bedrooms=row.get("bedrooms"),
         bathrooms=row.get("bathrooms"),
         living_area=row.get("sqft"),
+        title=building,
         remarks=row.get("description"),
         seen=moment_of(row.get("scraped_at")),
         name=row.get("contact_name"),

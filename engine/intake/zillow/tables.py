@@ -10,6 +10,7 @@ from engine.intake.document import Document
 from engine.intake.home_place import place_of
 from engine.intake.listing_status import standing
 from engine.intake.portal_home import SQUARE_FEET_PER_ACRE, PortalHome, record_of, refused
+from engine.intake.property_kinds import property_kind
 from engine.intake.readings import (
     area_of,
     content_hash,
@@ -159,7 +160,8 @@ def _coordinates_home(row: Row) -> PortalHome:
 def _identity(row: Row) -> str:
     """The table has no id: a home is known by what does not change when it is repriced."""
     point = coordinates_of(row["latitude"], row["longitude"])
-    stable = (*point, row["propertytype"], row.get("bedrooms"), row["livingarea"])
+    _type, sub_type = property_kind(row["propertytype"], for_rent=False)
+    stable = (*point, sub_type, row.get("bedrooms"), row["livingarea"])
     return f"at-{hashlib.sha256(repr(stable).encode()).hexdigest()[:20]}"
 
 

@@ -16,6 +16,11 @@ from engine.intake.parsers import PARSERS
 from engine.intake.record import Rejected, SourceRecord
 from tests.engine.intake import portal_rows as rows
 
+TEXT_FIELDS = (
+    "source_id", "title", "standard_status", "street_address", "unit_number", "city",
+    "state_or_province", "postal_code", "parcel_number", "listing_id", "originating_system_name",
+    "posted_at", "modification_timestamp",
+)  # fmt: skip
 PORTALS = ("zillow", "redfin", "realtor", "fsbo")
 SHAPES: list[tuple[str, dict[str, Any]]] = [
     ("zillow", rows.ZILLOW_RESULT),
@@ -28,7 +33,8 @@ SHAPES: list[tuple[str, dict[str, Any]]] = [
     ("fsbo", rows.LINKED_DATA),
 ]
 WRONG: list[Any] = [
-    None, True, False, 0, -1, 10**40, 1e308, -1e308, "", " ", "\x00", "\ud800", "x" * 5_000,
+    None, True, False, 0, -1, 10**40, 1e308, -1e308, "", " ", "\x00", "\ud800",
+    "x" * 5_000, "1 " * 20_000,
     "9" * 400, "$" * 50, "-", "NaN", "{", "[1", [], {}, [[]], [None], {"value": {"value": []}},
     ["a"], {"a": 1}, "0001-01-01", "9999-12-31T23:59:59+14:00",
 ]  # fmt: skip
@@ -85,6 +91,11 @@ def assert_plausible(record: SourceRecord) -> None:
     assert record.living_area is None or 0 < record.living_area <= 10_000_000
     assert record.contact.source_url is None or record.contact.source_url.startswith("http")
     assert all(isinstance(value, str | int | float) for value in record.extra.values())
+    texts = [value for value in record.extra.values() if isinstance(value, str)]
+    texts += [getattr(record, name) or "" for name in TEXT_FIELDS]
+    texts += [record.contact.name or "", record.contact.phone or "", record.contact.email or ""]
+    assert all(len(text) <= 600 for text in texts)
+    assert len(record.remarks or "") <= 20_000
 
 
 @pytest.mark.parametrize("portal", PORTALS)
