@@ -15,6 +15,7 @@ from serve_apps.api.gate import Gate
 from serve_apps.api.openapi import openapi_json
 from serve_apps.api.routes import (
     admin,
+    admin_intake,
     admin_market,
     admin_resolution,
     auth,
@@ -50,6 +51,7 @@ ROUTES: tuple[Routes, ...] = (
     uploads.routes,
     admin.routes,
     admin_market.routes,
+    admin_intake.routes,
     uploads.admin_routes,
     admin_resolution.routes,
     operations.routes,

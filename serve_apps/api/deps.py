@@ -17,6 +17,7 @@ from engine.adapters.upload_check import UploadChecks
 from engine.market.plan import Plan, all_terms, load_plans
 from engine.market_directory import Market, load_markets
 from engine.settings import Settings
+from engine.source_directory import Source, load_sources
 from serve_apps.api.account_cache import AccountCache
 from serve_apps.api.feed.feed import Feed
 from serve_apps.api.feed.principal import AccountAuthenticator
@@ -42,6 +43,7 @@ class Deps:
     undo_merge: UndoMerge
     plans: Mapping[str, Plan]
     markets: Mapping[str, Market]
+    sources: Mapping[str, Source]
     leads: LeadDirectory
     board: MarketBoard
     accounts: AccountCache
@@ -132,6 +134,7 @@ async def _assemble(
         undo_merge=undo_merge,
         plans=load_plans(settings.plans_file),
         markets=markets,
+        sources=load_sources(settings.sources_file),
         leads=LeadDirectory(pool),
         board=MarketBoard(pool, markets, settings.captures is None),
         accounts=accounts,

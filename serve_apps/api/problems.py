@@ -37,6 +37,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "price-changed": (409, "The price has changed"),
     "cart-empty": (409, "The cart is empty"),
     "not-in-cart": (409, "Not in the cart"),
+    "source-off": (409, "The source is off"),
     "upload-limit": (409, "Too many uploads wait"),
     "upload-decided": (409, "The upload has been decided upon"),
     "validation": (422, "The request is not valid"),

@@ -84,11 +84,16 @@ async def newest(
     return [_run(row) for row in rows]
 
 
-async def last_runs(connection: asyncpg.Pool) -> dict[tuple[str, str], Run]:
-    """The newest run of each source and market."""
+async def last_runs(
+    connection: asyncpg.Connection | asyncpg.Pool, keys: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], Run]:
+    """The newest run of each of these (source, market)."""
     rows = await connection.fetch(
-        _RUN.replace("SELECT ", "SELECT DISTINCT ON (r.source, r.market) ", 1)
-        + " ORDER BY r.source, r.market, r.started_at DESC"
+        f"SELECT found.* FROM unnest($1::text[], $2::text[]) u(source, market), LATERAL ({_RUN}"
+        " WHERE r.source = u.source AND r.market = u.market"
+        " ORDER BY r.started_at DESC LIMIT 1) found",
+        [source for source, _ in keys],
+        [market for _, market in keys],
     )
     return {(row["source"], row["market"]): _run(row) for row in rows}
 

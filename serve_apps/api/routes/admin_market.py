@@ -1,41 +1,17 @@
-"""What admins do: leads out of trade and back, and runs of sources."""
+"""What admins do: leads out of trade and back."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import Query
-
-from engine.adapters.postgres import runs
 from engine.adapters.postgres.directory import lead_state
 from engine.market.commands import Approve, Command, Quarantine, Relist, Withdraw
-from engine.market.instant import from_datetime, to_datetime
 from serve_apps.api.answers import Answer, answer
 from serve_apps.api.call import Call, CurrentCall
-from serve_apps.api.cursors import decode_cursor, encode_cursor
 from serve_apps.api.problems import not_found
 from serve_apps.api.routing import Routes
-from serve_apps.api.schemas.fields import PageQuery
-from serve_apps.api.schemas.operations import DecidedLead, LeadDecision, RunsPage
+from serve_apps.api.schemas.operations import DecidedLead, LeadDecision
 from serve_apps.api.trading import submit
 
 routes = Routes("admin")
-
-
-@routes.add("GET", "/v1/admin/runs", access="admin", answers={200: RunsPage})
-async def list_runs(call: CurrentCall, page: Annotated[PageQuery, Query()]) -> Answer:
-    """Runs of sources, newest first."""
-    position = decode_cursor(call.deps, "runs", page.cursor)
-    found = await runs.newest(
-        call.deps.pool,
-        after=(to_datetime(position[0]), position[1]) if position else None,
-        limit=page.limit + 1,
-    )
-    shown = found[: page.limit]
-    last = (
-        (from_datetime(shown[-1].started_at), shown[-1].run_id) if len(found) > page.limit else None
-    )
-    return answer({"items": shown, "next_cursor": encode_cursor(call.deps, "runs", last)})
 
 
 @routes.add(

@@ -1,10 +1,10 @@
-"""Health and runs of sources."""
+"""Health, decisions about leads, and tickets."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from serve_apps.api.schemas.fields import AnswerModel, Id, Instant, Name, RequestModel
+from serve_apps.api.schemas.fields import AnswerModel, Id, Name, RequestModel
 
 
 class Health(AnswerModel):
@@ -18,25 +18,6 @@ class Readiness(AnswerModel):
 
     status: Literal["ready", "not ready"]
     checks: dict[str, bool]
-
-
-class Run(AnswerModel):
-    """One run of a source in a market."""
-
-    run_id: str
-    source: str
-    market: str
-    started_at: Instant
-    finished_at: Instant | None
-    counts: dict[str, Any]
-    error: str | None
-
-
-class RunsPage(AnswerModel):
-    """Runs, newest first."""
-
-    items: list[Run]
-    next_cursor: str | None
 
 
 class LeadDecision(RequestModel):
