@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 import zipcodes
 
-# A point this far from the middle of a ZIP area lies outside of it: in and around cities
-# areas measure a few kilometres, the largest of the markets' counties some thirty.
+# How far from the middle of its ZIP a home may stand: in and around cities areas measure a few
+# kilometres; in the desert the next ZIP is far, and the area reaches most of the way to it.
 NEAR_KM = 40.0
+_REACH_OF_NEXT = 1.5
 _KM_PER_DEGREE = 111.2
 _POSTAL = re.compile(r"\d{5}")
 _NOT_PLAIN = re.compile(r"[^A-Z0-9]+")
@@ -53,12 +54,16 @@ def postal_area(postal_code: str) -> PostalArea | None:
 def cities_of(state: str) -> Mapping[str, tuple[PostalArea, ...]]:
     """The areas of each city of a state by `city_key`, those with homes only."""
     found: dict[str, list[PostalArea]] = {}
-    rows = zipcodes.filter_by_state(state)  # type: ignore[no-untyped-call]
-    for area in map(_area, rows):
-        if area.has_homes:
-            for name in area.names:
-                found.setdefault(name, []).append(area)
+    for area in _areas_of(state):
+        for name in area.names:
+            found.setdefault(name, []).append(area)
     return {name: tuple(areas) for name, areas in found.items()}
+
+
+@lru_cache(maxsize=64)
+def _areas_of(state: str) -> tuple[PostalArea, ...]:
+    rows = zipcodes.filter_by_state(state)  # type: ignore[no-untyped-call]
+    return tuple(area for area in map(_area, rows) if area.has_homes)
 
 
 @lru_cache(maxsize=16_384)
@@ -68,8 +73,17 @@ def city_key(city: str) -> str:
     return " ".join(_SPELLED_OUT.get(word, word) for word in words)
 
 
-def is_near(one: Point, other: Point) -> bool:
-    return distance_km(one, other) <= NEAR_KM
+def reaches(area: PostalArea, point: Point) -> bool:
+    """Whether a home of the area may stand at the point."""
+    distance = distance_km(area.point, point)
+    return distance <= NEAR_KM or distance <= _reach_km(area)
+
+
+@lru_cache(maxsize=8_192)
+def _reach_km(area: PostalArea) -> float:
+    others = (each for each in _areas_of(area.state) if each.postal_code != area.postal_code)
+    nearest = min((distance_km(area.point, each.point) for each in others), default=0.0)
+    return nearest * _REACH_OF_NEXT
 
 
 def distance_km(one: Point, other: Point) -> float:

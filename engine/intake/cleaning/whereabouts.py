@@ -16,8 +16,8 @@ from engine.intake.cleaning.postal import (
     PostalArea,
     cities_of,
     city_key,
-    is_near,
     postal_area,
+    reaches,
 )
 from engine.intake.cleaning.states import state_code
 from engine.intake.record import SourceRecord
@@ -86,7 +86,7 @@ def _with_usable_point(record: SourceRecord, markets: Markets) -> SourceRecord:
 
 def _is_plausible(point: Point, record: SourceRecord, markets: Markets) -> bool:
     area = _area_of(record)
-    if area is not None and is_near(point, area.point):
+    if area is not None and reaches(area, point):
         return True
     return any(market.contains(*point) for market in markets.values())
 
@@ -113,7 +113,7 @@ def _votes(record: SourceRecord, area: PostalArea, state: str, markets: Markets)
     for_state += name is not None and name not in area.names and name in cities_of(state)
     point = point_of(record)
     if point is not None:
-        for_postal += is_near(point, area.point)
+        for_postal += reaches(area, point)
         for_state += any(m.state == state and m.contains(*point) for m in markets.values())
     hint = markets.get(record.market or "")
     if hint is not None:
@@ -132,12 +132,12 @@ def _with_city_of(record: SourceRecord, area: PostalArea) -> SourceRecord:
     if elsewhere is None:
         return _with_city_spelled(record, area, name)
     # Neighbours answer to each other's names: only a city far away contradicts.
-    if any(is_near(each.point, area.point) for each in elsewhere):
+    if any(reaches(area, each.point) for each in elsewhere):
         return record
     point = point_of(record)
-    if point is not None and is_near(point, area.point):
+    if point is not None and reaches(area, point):
         return noted(record, "city-of-zip", 0.7, city=area.city)
-    if point is not None and any(is_near(point, each.point) for each in elsewhere):
+    if point is not None and any(reaches(each, point) for each in elsewhere):
         return _without_postal_code(record, "zip-of-another-city")
     return doubted(record, "zip-contradicts-city", _DOUBT, "postal_code", "city")
 
@@ -151,7 +151,7 @@ def _with_city_spelled(record: SourceRecord, area: PostalArea, name: str) -> Sou
 
 def _with_point_near(record: SourceRecord, area: PostalArea, markets: Markets) -> SourceRecord:
     point = point_of(record)
-    if point is None or is_near(point, area.point):
+    if point is None or reaches(area, point):
         return record
     named = record.city is not None and not _is_from_postal(record, "city")
     if named and city_key(record.city or "") in cities_of(area.state):
@@ -204,7 +204,7 @@ def _with_postal_code_of_city(record: SourceRecord) -> SourceRecord:
         return record
     areas = cities_of(record.state_or_province).get(city_key(record.city), ())
     point = point_of(record)
-    if len(areas) != 1 or (point is not None and not is_near(point, areas[0].point)):
+    if len(areas) != 1 or (point is not None and not reaches(areas[0], point)):
         return record
     return noted(record, "zip-of-city", 0.6, postal_code=areas[0].postal_code)
 

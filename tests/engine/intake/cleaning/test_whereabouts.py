@@ -129,6 +129,14 @@ def test_coordinates_far_from_zip_and_city_are_wrong() -> None:
     assert record.postal_code == "75219"
 
 
+def test_a_desert_zip_reaches_further() -> None:
+    # Gila Bend, and a place 45 km south of it on the same ZIP's roads.
+    place = {"city": "Gila Bend", "state_or_province": "AZ", "postal_code": "85337"}
+    record = cleaned(**place, latitude=32.54, longitude=-112.72)
+    assert record.contact.latitude == 32.54
+    assert cleaned(**place, latitude=33.6, longitude=-112.0).contact.latitude is None
+
+
 def test_a_zip_far_from_city_and_coordinates_is_wrong() -> None:
     record = cleaned(city="Austin", state_or_province="TX", postal_code="75219", **AUSTIN)
     assert record.postal_code is None
