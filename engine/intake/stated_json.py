@@ -20,8 +20,8 @@ class BrokenJsonError(ValueError):
 def read_json(content: bytes | str) -> Any:
     """The value. Raises BrokenJsonError on any text that is no JSON, too large or too deep.
 
-    Some sites put `{}&&` in front against script inclusion. What is not UTF-8 is read as
-    Windows-1252; numbers beyond every bound become infinite, and no reading takes them.
+    Some sites put `{}&&` in front against script inclusion. Numbers beyond every bound
+    become infinite, and no reading takes them.
     """
     if len(content) > JSON_BYTES_MAX:
         raise BrokenJsonError(f"{len(content)} bytes, at most {JSON_BYTES_MAX}")
@@ -34,18 +34,11 @@ def read_json(content: bytes | str) -> Any:
 
 
 def _read_leniently(content: bytes | str) -> Any:
-    text = content if isinstance(content, str) else _decoded(content)
+    text = content if isinstance(content, str) else content.decode(errors="replace")
     try:
         return json.loads(text, strict=False)
     except (ValueError, RecursionError) as error:
         raise BrokenJsonError(str(error)) from error
-
-
-def _decoded(content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")
 
 
 def cell_in(value: object, *path: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.intake.document import Document
+from engine.intake.portal_document import in_utf8, shape_of
 from engine.intake.portal_home import refused
 from engine.intake.realtor.rows import json_records, page_records
 from engine.intake.realtor.table import table_records
@@ -23,11 +24,13 @@ def parse(document: Document) -> Iterator[SourceRecord | Rejected]:
     `unknown-layout`, `not-a-row`, `no-id`, `no-place`, and those of `csv_records`. Never
     raises on any bytes.
     """
-    start = document.content[:1024].removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not start:
-        return iter((refused(SOURCE, "empty-page", f"{document.url}: no content"),))
-    if start.startswith(b"<"):
-        return page_records(document)
-    if start.startswith((b"{", b"[")):
-        return json_records(document)
-    return table_records(document)
+    document = in_utf8(document)
+    match shape_of(document):
+        case "nothing":
+            return iter((refused(SOURCE, "empty-page", f"{document.url}: no content"),))
+        case "page":
+            return page_records(document)
+        case "json":
+            return json_records(document)
+        case "table":
+            return table_records(document)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.intake.document import Document
+from engine.intake.portal_document import in_utf8, shape_of
 from engine.intake.portal_home import refused
 from engine.intake.record import Rejected, SourceRecord
 from engine.intake.zillow.pages import json_records, page_records
@@ -21,11 +22,13 @@ def parse(document: Document) -> Iterator[SourceRecord | Rejected]:
     `unknown-layout`, `blocked`, `not-a-row`, `no-id`, `no-place`, `broken-card`, and those
     of `csv_records`. Never raises on any bytes.
     """
-    start = document.content[:1024].removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not start:
-        return iter((refused(SOURCE, "empty-page", f"{document.url}: no content"),))
-    if start.startswith(b"<"):
-        return page_records(document)
-    if start.startswith((b"{", b"[")):
-        return json_records(document)
-    return table_records(document)
+    document = in_utf8(document)
+    match shape_of(document):
+        case "nothing":
+            return iter((refused(SOURCE, "empty-page", f"{document.url}: no content"),))
+        case "page":
+            return page_records(document)
+        case "json":
+            return json_records(document)
+        case "table":
+            return table_records(document)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from engine.intake.document import Document
 from engine.intake.home_place import place_in_line, place_of
 from engine.intake.listing_status import OFF_MARKET, standing
+from engine.intake.portal_document import in_utf8, shape_of
 from engine.intake.portal_home import (
     PortalHome,
     lot_square_feet,
@@ -136,7 +138,8 @@ def test_moments_of_milliseconds() -> None:
 
 def test_json_is_read_leniently_or_refused() -> None:
     assert read_json(b'{}&&{"payload": 1}') == {"payload": 1}
-    assert read_json(b'\xef\xbb\xbf["\xe9"]') == ["é"]
+    assert read_json(b'\xef\xbb\xbf["\xc3\xa9"]') == ["é"]
+    assert read_json(b'["\xe9"]') == ["\ufffd"]
     assert read_json(b'["\xe2\x80\x99"]') == ["’"]
     assert read_json(b'["a\tb"]') == ["a\tb"]
     for broken in (b"{", b"[1,]", b"[" * 100_000, b"9" * 5_000):
@@ -147,3 +150,20 @@ def test_json_is_read_leniently_or_refused() -> None:
 def test_a_rows_hash_does_not_hang_on_the_order_of_its_keys() -> None:
     assert row_hash({"a": 1, "b": [2]}) == row_hash({"b": [2], "a": 1})
     assert row_hash({"a": 1}) != row_hash({"a": 2})
+
+
+@pytest.mark.parametrize(
+    ("content", "charset"),
+    [("é".encode(), "iso-8859-1"), ("é".encode("cp1252"), None), ("é".encode("cp850"), "latin-1"),
+     ("\ufeffé".encode("utf-16-le"), None)],
+)  # fmt: skip
+def test_documents_are_taken_in_utf8(content: bytes, charset: str | None) -> None:
+    document = in_utf8(Document(url="x", content=content, charset=charset))
+    assert document.content.decode() == {b"\x82": "‚"}.get(content, "é")
+
+
+def test_shapes_are_known_by_how_they_begin() -> None:
+    assert shape_of(as_document(b"\xef\xbb\xbf \n{}")) == "json"
+    assert shape_of(as_document(b"\n<p>")) == "page"
+    assert shape_of(as_document(b"zpid,price")) == "table"
+    assert shape_of(as_document(b" \n")) == "nothing"
