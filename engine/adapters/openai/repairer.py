@@ -80,6 +80,11 @@ class ModelRepairer:
     def name(self) -> str:
         return self._model
 
+    @property
+    def tokens_left(self) -> int:
+        """What the rest of the run may spend, should another repairer carry on."""
+        return self._tokens_left
+
     async def answers(self, requests: Sequence[RepairRequest]) -> list[RepairAnswer | None]:
         """One answer per request, None where there is none. Never raises for the model's
         failures; raises asyncpg.PostgresError when the cache does."""

@@ -168,6 +168,7 @@ async def test_the_budget_of_a_run_is_never_overspent() -> None:
     assert 0 < asked * 3_000 <= 10_000
     assert sum(answer is not None for answer in answers) == asked
     assert repairer.outcomes["over-budget"] == 20 - asked
+    assert repairer.tokens_left == 10_000 - asked * 3_000
 
 
 @pytest.mark.parametrize("tokens", [None, "many", -5])
@@ -199,6 +200,8 @@ def test_without_a_key_or_a_budget_there_is_no_repairer() -> None:
     assert repairer_for(Settings(openai_api_key="", _env_file=None), KeptAnswers()) is None
     off = Settings(openai_api_key="test-key", repair_tokens_per_run=0, _env_file=None)
     assert repairer_for(off, KeptAnswers()) is None
+    key = Settings(openai_api_key="test-key", _env_file=None)
+    assert repairer_for(key, KeptAnswers(), tokens_max=0) is None
     on = repairer_for(Settings(openai_api_key="test-key", _env_file=None), KeptAnswers())
     assert on is not None
     assert on.name == Settings(_env_file=None).openai_model

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.intake.record import FieldNote, SourceRecord
@@ -124,6 +124,8 @@ def test_contact_is_masked_before_it_is_sent() -> None:
     assert masked.content_hash != plain.content_hash
 
 
+# The libraries' tables are loaded in the first example.
+@settings(deadline=None)
 @given(st.text(max_size=200), st.integers(-(10**18), 10**18), st.text(max_size=10))
 def test_no_answer_sets_what_the_text_has_not(text: str, number: int, words: str) -> None:
     record = _record(f"3 bed {text}", property_type="Residential")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.intake.cleaning.emails import email_of
@@ -43,6 +43,8 @@ groupings = st.sampled_from(
 )
 
 
+# The libraries' tables are loaded in the first example.
+@settings(deadline=None)
 @given(st.integers(200, 999), st.integers(0, 999), st.integers(0, 9999), groupings)
 def test_the_short_way_reads_as_the_library_does(
     area: int, exchange: int, line: int, grouping: str
@@ -56,6 +58,8 @@ def test_the_short_way_reads_as_the_library_does(
     assert phone_of(stated) == (f"+1{national}" if is_dialled else None)
 
 
+# The libraries' tables are loaded in the first example.
+@settings(deadline=None)
 @given(st.text("0123456789 ()+-.;ext=/,or", max_size=40))
 def test_a_number_read_again_is_the_same(stated: str) -> None:
     number = phone_of(stated)
@@ -87,6 +91,8 @@ def test_emails(stated: str, email: str | None) -> None:
     assert email_of(stated) == email
 
 
+# The libraries' tables are loaded in the first example.
+@settings(deadline=None)
 @given(st.text(max_size=60) | st.emails())
 def test_an_email_read_again_is_the_same(stated: str) -> None:
     email = email_of(stated)

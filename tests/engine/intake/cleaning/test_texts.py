@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.intake.cleaning.languages import language_of
@@ -39,6 +39,8 @@ def test_titles_are_one_line() -> None:
     assert clean_texts(record_of(title="Big\n <b>house</b> ")).title == "Big house"
 
 
+# The libraries' tables are loaded in the first example.
+@settings(deadline=None)
 @given(
     st.text(max_size=200)
     | st.lists(
