@@ -14,8 +14,9 @@ import msgspec
 
 from engine.adapters.sources.addresses import Address, FetchedDocument
 from engine.adapters.sources.fetch_failed import FetchFailed
+from engine.adapters.sources.http_exchange import Answer
 from engine.adapters.sources.one_document import as_document, credential_headers, fetch_document
-from engine.adapters.sources.polite_client import Answer, PoliteClient
+from engine.adapters.sources.polite_client import PoliteClient
 from engine.intake.document import Document
 from engine.source_directory import Source
 

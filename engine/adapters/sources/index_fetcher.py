@@ -11,8 +11,9 @@ from selectolax.lexbor import LexborHTMLParser
 
 from engine.adapters.sources.addresses import Address, FetchedDocument
 from engine.adapters.sources.fetch_failed import FetchFailed
+from engine.adapters.sources.http_exchange import Answer
 from engine.adapters.sources.one_document import credential_headers, fetch_document
-from engine.adapters.sources.polite_client import Answer, PoliteClient
+from engine.adapters.sources.polite_client import PoliteClient
 from engine.adapters.sources.safe_address import origin_of
 from engine.source_directory import Source
 

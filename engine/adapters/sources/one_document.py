@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import httpx
 
 from engine.adapters.sources.addresses import Address, FetchedDocument
-from engine.adapters.sources.polite_client import Answer, PoliteClient
+from engine.adapters.sources.http_exchange import Answer
+from engine.adapters.sources.polite_client import PoliteClient
 from engine.adapters.sources.safe_address import host_of, parsed_address
 from engine.source_directory import Source
 

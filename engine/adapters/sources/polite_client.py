@@ -12,9 +12,8 @@ import re
 import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple, Self
+from typing import Self
 
-import httpcore
 import httpx
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -22,13 +21,18 @@ from redis.backoff import NoBackoff
 
 from engine.adapters.sources.fetch_failed import FetchFailed
 from engine.adapters.sources.host_budget import HostBudget
+from engine.adapters.sources.http_exchange import (
+    Answer,
+    Exchange,
+    Limits,
+    Outgoing,
+    PassingFault,
+)
 from engine.adapters.sources.pace import Outcome, Pace
-from engine.adapters.sources.response_body import ACCEPT_ENCODING, read_body
 from engine.adapters.sources.retries import RETRIED_STATUSES, Retries, pause_seconds
 from engine.adapters.sources.robots import PRODUCT, ROBOTS_BYTES_MAX, Robots
 from engine.adapters.sources.safe_address import (
     GuardedNetwork,
-    PrivateAddress,
     Resolver,
     host_of,
     origin_of,
@@ -40,40 +44,22 @@ REDIRECTS_MAX = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # A turn's lease outlives its request by this.
 _LEASE_MARGIN_SECONDS = 5.0
+# Rest for a host that has had too many requests and doesn't say for how long.
+TOO_MANY_SECONDS = 15.0
 _CREDENTIAL_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 _CONTACT = re.compile(r"[\x21-\x7e]{1,200}")
 _RETRIES = Retries()
 
 
-class Limits(NamedTuple):
-    """Of one request: its seconds from the connection to the last byte, and the bytes of
-    its answer, counted as sent and as unpacked."""
-
-    request_seconds: float = 30.0
-    connect_seconds: float = 5.0
-    bytes_max: int = 64 * 1024 * 1024
-
-
 _LIMITS = Limits()
-
-
-class Answer(NamedTuple):
-    """A 200, or a 304 without content. `url` is where it was in the end; `media_type` is in
-    lower case without parameters."""
-
-    url: str
-    status: int
-    headers: httpx.Headers
-    content: bytes
-    media_type: str | None
-    charset: str | None
 
 
 class PoliteClient:
     """Use it with `async with`, within one event loop.
 
     `allowed` are `host:port`s that are asked although they are private; with `only_allowed`
-    nothing else is asked. `credentials` are the source's, for its fetcher.
+    nothing else is asked. `credentials` are the source's, for its fetcher. `redis` is closed
+    with the client.
     """
 
     def __init__(
@@ -101,12 +87,8 @@ class PoliteClient:
         self._retries = retries
         self._budget = budget or HostBudget(redis)
         self._robots = Robots(self._robots_text, redis)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl_context,
-            max_connections=max(pace.concurrency, 2) * 2,
-            keepalive_expiry=15.0,
-            network_backend=GuardedNetwork(allowed, resolver),
-        )
+        network = GuardedNetwork(allowed, resolver)
+        self._exchange = Exchange(network, self.user_agent, limits, ssl_context)
 
     async def __aenter__(self) -> Self:
         return self
@@ -115,7 +97,7 @@ class PoliteClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        await self._pool.aclose()
+        await self._exchange.aclose()
         if self._redis is not None:
             await self._redis.aclose()
 
@@ -134,7 +116,7 @@ class PoliteClient:
         """
         conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         known = {name: value for name, value in conditions.items() if value}
-        request = _Request("GET", parsed_address(url), {**(headers or {}), **known}, bytes_max)
+        request = Outgoing("GET", parsed_address(url), {**(headers or {}), **known}, bytes_max)
         answer = await self._follow(request)
         if answer.status == 304 and not known:
             raise FetchFailed(url, "not-modified", "answered 304 without a condition")
@@ -144,12 +126,12 @@ class PoliteClient:
         """The answer to a form, as a token endpoint takes it. Raises FetchFailed."""
         content = str(httpx.QueryParams(dict(form))).encode()
         sent = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
-        answer = await self._follow(_Request("POST", parsed_address(url), sent, None, content))
+        answer = await self._follow(Outgoing("POST", parsed_address(url), sent, None, content))
         if answer.status == 304:
             raise FetchFailed(url, "not-modified", "answered 304 to a form")
         return answer
 
-    async def _follow(self, request: _Request, *, ask_robots: bool = True) -> Answer:
+    async def _follow(self, request: Outgoing, *, ask_robots: bool = True) -> Answer:
         """The answer at the end of the redirects, each of which is judged like the first."""
         first = str(request.address)
         for _hop in range(REDIRECTS_MAX + 1):
@@ -162,7 +144,7 @@ class PoliteClient:
         raise FetchFailed(first, "too-many-redirects", f"more than {REDIRECTS_MAX}")
 
     async def _robots_text(self, url: str) -> bytes:
-        request = _Request("GET", parsed_address(url), {}, ROBOTS_BYTES_MAX, cut=True)
+        request = Outgoing("GET", parsed_address(url), {}, ROBOTS_BYTES_MAX, cut=True)
         answer = await self._follow(request, ask_robots=False)
         return answer.content
 
@@ -170,31 +152,31 @@ class PoliteClient:
         if self.only_allowed and host_of(address) not in self._allowed:
             raise FetchFailed(str(address), "outside-replay", "only the replay site is asked")
 
-    async def _attempts(self, request: _Request, interval_seconds: float) -> Answer:
+    async def _attempts(self, request: Outgoing, interval_seconds: float) -> Answer:
         """A 200, 304 or redirect; a passing fault is tried again."""
         pace = self._pace.no_faster_than(interval_seconds)
         for attempt in range(1, self._retries.attempts_max + 1):
             last = attempt == self._retries.attempts_max
             try:
                 return await self._attempt(request, pace)
-            except _PassingFault as fault:
+            except PassingFault as fault:
                 if last:
                     detail = f"{fault.detail}, in {attempt} tries"
                     raise FetchFailed(str(request.address), fault.reason, detail) from fault
             await asyncio.sleep(self._retries.wait_seconds(attempt))
         raise AssertionError("unreachable")
 
-    async def _attempt(self, request: _Request, pace: Pace) -> Answer:
+    async def _attempt(self, request: Outgoing, pace: Pace) -> Answer:
         url, host = str(request.address), host_of(request.address)
         lease_seconds = self._limits.request_seconds + _LEASE_MARGIN_SECONDS
         turn = await self._budget.take(url, host, pace, lease_seconds)
         outcome: Outcome = "unknown"
         pause = 0.0
         try:
-            answer = await self._exchange(request)
+            answer = await self._exchange.send(request)
             outcome = "bad" if answer.status >= 500 else "good"
             pause = _pause(answer)
-        except _PassingFault:
+        except PassingFault:
             outcome = "bad"
             raise
         except FetchFailed as failed:
@@ -206,86 +188,8 @@ class PoliteClient:
             return answer
         reason, detail = f"status-{answer.status}", "answered so"
         if answer.status in RETRIED_STATUSES:
-            raise _PassingFault(reason, detail)
+            raise PassingFault(reason, detail)
         raise FetchFailed(url, reason, detail)
-
-    async def _exchange(self, request: _Request) -> Answer:
-        """One request and its whole answer. Raises _PassingFault, FetchFailed."""
-        url = str(request.address)
-        try:
-            async with asyncio.timeout(self._limits.request_seconds):
-                return await self._read(request)
-        except PrivateAddress as error:
-            raise FetchFailed(url, "private-address", str(error)) from error
-        except (TimeoutError, httpcore.TimeoutException) as error:
-            seconds = self._limits.request_seconds
-            raise _PassingFault("timeout", f"no whole answer within {seconds:.0f} s") from error
-        except httpcore.ProtocolError as error:
-            raise _PassingFault("bad-answer", _said(error)) from error
-        except (httpcore.NetworkError, OSError) as error:
-            raise _PassingFault("unreachable", _said(error)) from error
-
-    async def _read(self, request: _Request) -> Answer:
-        address = request.address
-        target = httpcore.URL(
-            scheme=address.raw_scheme,
-            host=address.raw_host,
-            port=address.port,
-            target=address.raw_path,
-        )
-        async with self._pool.stream(
-            request.method,
-            target,
-            headers=self._headers(request),
-            content=request.body or None,
-            extensions={"timeout": self._timeouts()},
-        ) as response:
-            headers = httpx.Headers(response.headers)
-            content = b""
-            if response.status == 200:
-                content = await read_body(
-                    response.aiter_stream(),
-                    str(address),
-                    headers.get("content-encoding", ""),
-                    request.bytes_max or self._limits.bytes_max,
-                    cut=request.cut,
-                )
-            media_type, charset = _media_type(headers.get("content-type"))
-            return Answer(str(address), response.status, headers, content, media_type, charset)
-
-    def _headers(self, request: _Request) -> list[tuple[bytes, bytes]]:
-        headers = {
-            "Host": request.address.netloc.decode("ascii"),
-            "User-Agent": self.user_agent,
-            "Accept": "*/*",
-            "Accept-Encoding": ACCEPT_ENCODING,
-            **request.headers,
-        }
-        if request.body:
-            headers["Content-Length"] = str(len(request.body))
-        return list(httpx.Headers(headers).raw)
-
-    def _timeouts(self) -> dict[str, float]:
-        seconds = self._limits.request_seconds
-        connect = min(self._limits.connect_seconds, seconds)
-        return {"connect": connect, "read": seconds, "write": seconds, "pool": seconds}
-
-
-class _Request(NamedTuple):
-    method: str
-    address: httpx.URL
-    headers: Mapping[str, str]
-    bytes_max: int | None = None
-    body: bytes = b""
-    cut: bool = False
-
-
-class _PassingFault(Exception):
-    """What may go well the next time."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason, self.detail = reason, detail
 
 
 def open_client(
@@ -322,7 +226,7 @@ def user_agent(contact: str) -> str:
     return f"{PRODUCT}/1.0 (+{contact})"
 
 
-def _redirected(request: _Request, answer: Answer) -> _Request:
+def _redirected(request: Outgoing, answer: Answer) -> Outgoing:
     """The request for where an answer points. Raises FetchFailed."""
     address = request.address
     url, location = str(address), answer.headers.get("location")
@@ -349,22 +253,10 @@ def _without_credentials(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _pause(answer: Answer) -> float:
+    """For how long the host is left alone by everybody, as it asked."""
     if answer.status not in RETRIED_STATUSES:
         return 0.0
-    return pause_seconds(answer.headers.get("retry-after"), datetime.now(UTC))
-
-
-def _media_type(content_type: str | None) -> tuple[str | None, str | None]:
-    """(type, charset) of a Content-Type, both in lower case."""
-    if content_type is None:
-        return None, None
-    first, *parameters = content_type[:500].lower().split(";")
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "charset":
-            return first.strip() or None, value.strip(" \t\"'") or None
-    return first.strip() or None, None
-
-
-def _said(error: Exception) -> str:
-    return (str(error) or type(error).__name__)[:300]
+    asked_for = answer.headers.get("retry-after")
+    if asked_for is None and answer.status == 429:
+        return TOO_MANY_SECONDS
+    return pause_seconds(asked_for, datetime.now(UTC))

@@ -20,8 +20,9 @@ import msgspec
 
 from engine.adapters.sources.addresses import Address, FetchedDocument
 from engine.adapters.sources.fetch_failed import FetchFailed
+from engine.adapters.sources.http_exchange import Answer
 from engine.adapters.sources.one_document import as_document
-from engine.adapters.sources.polite_client import Answer, PoliteClient
+from engine.adapters.sources.polite_client import PoliteClient
 from engine.adapters.sources.reso_reconcile import KnownListings, compare, rows_by_key
 from engine.adapters.sources.reso_service import ResoService, Row
 from engine.adapters.sources.reso_walk import Query, Start, Step, Walk, timestamp

@@ -14,7 +14,7 @@ import msgspec
 
 from engine.adapters.postgres.known_listings import KnownListing
 from engine.adapters.sources.fetch_failed import FetchFailed
-from engine.adapters.sources.polite_client import Answer
+from engine.adapters.sources.http_exchange import Answer
 from engine.adapters.sources.reso_service import ResoService, Row
 from engine.adapters.sources.reso_walk import Query, Start, Walk
 from engine.intake.listing import LISTABLE_STATUSES

@@ -11,7 +11,8 @@ import httpx
 import msgspec
 
 from engine.adapters.sources.fetch_failed import FetchFailed
-from engine.adapters.sources.polite_client import Answer, PoliteClient
+from engine.adapters.sources.http_exchange import Answer
+from engine.adapters.sources.polite_client import PoliteClient
 from engine.adapters.sources.safe_address import host_of, origin_of, parsed_address
 from engine.intake.reso.names import KEY, MODIFIED
 

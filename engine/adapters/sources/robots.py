@@ -50,7 +50,12 @@ class Rules(NamedTuple):
 
     @property
     def crawl_delay_seconds(self) -> float:
-        return float(self.parsed.crawl_delay(PRODUCT) or 0.0)
+        """The most that Crawl-delay and Request-rate ask for, whatever hours it is meant for."""
+        delay = float(self.parsed.crawl_delay(PRODUCT) or 0.0)
+        rate = self.parsed.request_rate(PRODUCT)
+        if rate is None or rate.requests < 1:
+            return delay
+        return max(delay, rate.seconds / rate.requests)
 
 
 class Robots:

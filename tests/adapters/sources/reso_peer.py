@@ -13,7 +13,8 @@ import msgspec
 from engine.adapters.postgres.known_listings import KnownListing
 from engine.adapters.sources import reso_fetcher
 from engine.adapters.sources.fetch_failed import FetchFailed
-from engine.adapters.sources.polite_client import Answer, PoliteClient
+from engine.adapters.sources.http_exchange import Answer
+from engine.adapters.sources.polite_client import PoliteClient
 from engine.adapters.sources.reso_site import Faults, ResoSite
 from engine.adapters.sources.reso_store import PropertyStore
 from engine.adapters.sources.reso_walk import timestamp

@@ -14,8 +14,9 @@ from engine.adapters.sources import index_fetcher
 from engine.adapters.sources.addresses import Address
 from engine.adapters.sources.documents_fetcher import discover, fetch
 from engine.adapters.sources.fetch_failed import REASONS, FetchFailed
+from engine.adapters.sources.http_exchange import Limits
 from engine.adapters.sources.pace import Pace
-from engine.adapters.sources.polite_client import Limits, PoliteClient
+from engine.adapters.sources.polite_client import PoliteClient
 from engine.adapters.sources.retries import Retries
 from engine.source_directory import Source
 from tests.adapters.sources.budgets import roomy_budget

@@ -73,6 +73,17 @@ async def test_the_rules_for_us_are_obeyed(path: str, may: bool) -> None:
     assert await allowed(rules, f"http://a.example{path}") == may
 
 
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("Crawl-delay: 2.5", 2.5), ("Request-rate: 1/7", 7), ("Request-rate: 30/1m", 2),
+     ("Crawl-delay: 3\nRequest-rate: 1/2", 3), ("Crawl-delay: -1", 0), ("Crawl-delay: soon", 0),
+     ("Request-rate: 0/5", 0), ("Allow: /", 0)],
+)  # fmt: skip
+async def test_a_site_may_ask_for_time_between_requests(said: str, seconds: float) -> None:
+    rules = Robots(Download(f"User-agent: *\n{said}\n".encode()), None)
+    assert await rules.check(httpx.URL("http://a.example/x")) == seconds
+
+
 async def test_rules_for_others_are_not_ours() -> None:
     # Words of our user agent's comment or of other names are not our name.
     rules = Robots(Download(b"User-agent: intake\nUser-agent: Mozilla\nDisallow: /\n"), None)
