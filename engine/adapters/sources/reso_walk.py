@@ -81,6 +81,7 @@ class Walk:
         self._since = self._last = start.since
         self._skip = 0
         self._link = start.link
+        self._follows_links = True
         self.is_sorted = start.is_sorted and query.ordered
         self.highest = start.since
 
@@ -109,7 +110,8 @@ class Walk:
             except FetchFailed as failed:
                 if failed.reason not in LOST_LINK:
                     raise
-            # What the link stood for is gone: go on by the last timestamp.
+            # What the link stood for is gone, and the next may go too: on by the timestamps.
+            self._follows_links = False
             self._link, self._skip = None, 0
             self._since = self._last = self._position(False)
         options = self._query.options(self._since, self._skip)
@@ -127,7 +129,7 @@ class Walk:
             self.highest = moment if self.highest is None else max(moment, self.highest)
 
     def _followed(self, link: str | None) -> str | None:
-        if link is None or not self._service.is_here(link):
+        if link is None or not self._follows_links or not self._service.is_here(link):
             return None
         counts_rows = any(name == "$skip" for name, _ in parse_qsl(urlsplit(link).query))
         return None if counts_rows and self.is_sorted else link

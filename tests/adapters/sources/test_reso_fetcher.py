@@ -98,6 +98,18 @@ async def test_a_run_cut_in_the_middle_goes_on_where_it_was(
     assert len(reader.client.asked) < 6
 
 
+@pytest.mark.parametrize("seconds", [0, 60])
+async def test_a_link_forgotten_while_a_run_goes_on(seconds: float) -> None:
+    peer = peer_of(30, seconds=seconds)
+    reader = Reader(peer, page_size="5")
+
+    def forget(page: int) -> None:
+        peer.site.faults.forgets_links = page == 2
+
+    await reader.sync(after_page=forget)
+    assert reader.prices() == peer.prices()
+
+
 @pytest.mark.parametrize("paging", PAGINGS)
 async def test_rows_that_change_while_they_are_paged(paging: Paging) -> None:
     peer = peer_of(40, faults=Faults(paging=paging), seconds=600)
@@ -354,7 +366,7 @@ async def play_all(history: History, rounds: list[tuple[object, ...]]) -> None:
     history.peer.wait(seconds=4_000)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from(PAGINGS), syncs(EVENTS))
 def test_after_any_history_one_whole_run_equals_the_server(
     paging: Paging, rounds: list[tuple[object, ...]]
@@ -369,7 +381,7 @@ def test_after_any_history_one_whole_run_equals_the_server(
     asyncio.run(run())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from(PAGINGS), syncs(EVENTS | DROPS))
 def test_after_any_history_with_silent_drops_comparing_equals_the_server(
     paging: Paging, rounds: list[tuple[object, ...]]
