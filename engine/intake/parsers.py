@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.intake import craigslist
+from engine.intake import craigslist, facebook, linkedin
 from engine.intake.document import Parser
 from engine.intake.fsbo import parse as parse_fsbo
 from engine.intake.realtor import parse as parse_realtor
@@ -12,7 +12,9 @@ from engine.intake.zillow import parse as parse_zillow
 
 PARSERS: dict[str, Parser] = {
     "craigslist": craigslist.parse,
+    "facebook": facebook.parse,
     "fsbo": parse_fsbo,
+    "linkedin": linkedin.parse,
     "realtor": parse_realtor,
     "redfin": parse_redfin,
     "reso": parse_reso,

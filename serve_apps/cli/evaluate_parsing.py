@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from engine.intake.document import Document, Parsed, Parser
 from engine.intake.feed.feed import feed_parser
+from engine.intake.linkedin import linkedin_parser
 from engine.intake.parse_check.comparison import compare
 from engine.intake.parse_check.pieces import pieces_of
 from engine.intake.parse_check.reference import Reference, reference_of
@@ -44,7 +45,8 @@ class Evaluation:
         self._captures = captures
         self._markets = markets
         feed = feed_parser(load_mappings(), markets)
-        self._parsers: dict[str, Parser] = {**PARSERS, "feed": feed}
+        own = {"feed": feed, "linkedin": linkedin_parser(markets)}
+        self._parsers: dict[str, Parser] = {**PARSERS, **own}
         self._references = dict(_references(captures / REFERENCE))
         self._posts: dict[str, SourceRecord] = {}
         self._tallies: dict[str, FileTally] = {}
