@@ -7,6 +7,7 @@ to be slow or large costs its own check and nothing else.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,10 +23,13 @@ from engine.intake.record import SourceRecord
 from engine.mapping_directory import load_mappings
 from engine.market_directory import Market, load_markets
 
+log = logging.getLogger(__name__)
+
 ROWS_MAX = 20_000
 ERRORS_MAX = 20
 CHECK_SECONDS = 90.0
 CHECKS_AT_ONCE = 2
+_OUTSIDE = "its address or coordinates lie outside of this market"
 
 
 class RowError(msgspec.Struct, frozen=True):
@@ -81,12 +85,11 @@ def check_document(
             continue
         if isinstance(found, SourceRecord):
             mapping = mapping or found.originating_system_name
-            found = place(clean(found, markets), markets, hint=document.market)
-        if isinstance(found, SourceRecord) and found.market == document.market:
-            records += 1
-        elif isinstance(found, SourceRecord):
-            detail = f"stands in {found.market}"
-            _note(RowError(line.number, "out-of-market", detail), by_reason, errors)
+            placed = place(clean(found, markets), markets, hint=document.market)
+            if isinstance(placed, SourceRecord) and placed.market == document.market:
+                records += 1
+            else:
+                _note(RowError(line.number, "out-of-market", _OUTSIDE), by_reason, errors)
         else:
             detail = found.detail.removeprefix(f"row {line.number}: ")
             _note(RowError(line.number, found.reason, detail), by_reason, errors)
@@ -123,6 +126,8 @@ async def _in_a_process(task: bytes) -> bytes:
         "engine.adapters.upload_check",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        # A traceback may quote the file.
+        stderr=asyncio.subprocess.DEVNULL,
     )
     try:
         async with asyncio.timeout(CHECK_SECONDS):
@@ -134,6 +139,7 @@ async def _in_a_process(task: bytes) -> bytes:
             process.kill()
             await process.wait()
     if process.returncode != 0:
+        log.warning("a check of an upload ended with %d", process.returncode)
         raise CheckFailed("the file can't be read")
     return answer
 

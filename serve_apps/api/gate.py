@@ -29,7 +29,7 @@ QUERY_MAX = 8 * 1024
 IN_FLIGHT_MAX = 4096
 # A body must be here within this, or its sender is let go.
 BODY_SECONDS = 15.0
-# Bodies larger than a form are read a few at a time, and may take longer.
+# Requests with bodies larger than a form are served a few at a time, and may take longer.
 LARGE_BODIES_MAX = 8
 LARGE_BODY_SECONDS = 60.0
 _KEY = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
@@ -76,6 +76,7 @@ class Gate:
         client = scope.get("client")
         watch = _Watch(send, request_id, self.draining)
         traffic.in_flight += 1
+        large = 0
         try:
             if target is None:
                 raise _no_route(methods)
@@ -93,7 +94,9 @@ class Gate:
                 raise unavailable("this replica is busy; try again")
             await self._admit(call, scope, watch)
             if endpoint.method in _BODY_METHODS:
-                call.body = await self._body(endpoint, receive)
+                large = self._take_large(endpoint)
+                seconds = LARGE_BODY_SECONDS if large else BODY_SECONDS
+                call.body = await _read_body(receive, endpoint.body_max, seconds)
             self._check_query(endpoint, scope["query_string"])
             if endpoint.direct:
                 await watch.answer(await endpoint.handler(call))
@@ -109,19 +112,18 @@ class Gate:
                 problem_of(error, request_id)
         finally:
             traffic.in_flight -= 1
+            self._large_bodies -= large
             seen = target.traffic if target is not None else self._unrouted
             seen.observe(watch.status or 499, time.perf_counter() - began)
 
-    async def _body(self, endpoint: Endpoint, receive: Receive) -> bytes:
+    def _take_large(self, endpoint: Endpoint) -> int:
+        """1 where the request may carry a large body, counted until it is answered, else 0."""
         if endpoint.body_max <= BODY_MAX:
-            return await _read_body(receive, BODY_MAX, BODY_SECONDS)
+            return 0
         if self._large_bodies >= LARGE_BODIES_MAX:
-            raise unavailable("this replica is reading as many files as it can; try again")
+            raise unavailable("this replica serves as many files as it can; try again")
         self._large_bodies += 1
-        try:
-            return await _read_body(receive, endpoint.body_max, LARGE_BODY_SECONDS)
-        finally:
-            self._large_bodies -= 1
+        return 1
 
     async def _admit(self, call: Call, scope: Scope, watch: _Watch) -> None:
         """Raises the first Problem in the contract's order."""

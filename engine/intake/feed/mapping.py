@@ -118,6 +118,14 @@ class Split(_Part, frozen=True, kw_only=True, rename={"column": "from"}):
     patterns: tuple[Pattern, ...]
 
 
+class Join(_Part, frozen=True, kw_only=True, rename={"columns": "from"}):
+    """Several cells as one, with blanks between: the column `part.<part>`. There is none
+    unless the first of `columns` and one more say something."""
+
+    columns: tuple[str, ...]
+    part: str
+
+
 class Rows(_Part, frozen=True, kw_only=True):
     """Where the rows are: `path` to the list in JSON, or several to try; for a CSV without
     a header the columns of each `shapes`, told apart by their number of cells. `expect`
@@ -172,6 +180,7 @@ class Mapping(_Part, frozen=True, kw_only=True):
     rows: Rows = Rows()
     recognise: Recognise = Recognise()
     split: tuple[Split, ...] = ()
+    join: tuple[Join, ...] = ()
     lookups: dict[str, dict[str, Scalar]] = {}
     sources: tuple[str, ...] = ()
     zone: str = ""
@@ -185,5 +194,6 @@ class Mapping(_Part, frozen=True, kw_only=True):
         """Every column that a rule, a split or the identity reads, once each, in order."""
         named = [name for rule in self.fields.values() for name in rule.names]
         named += [split.column for split in self.split]
+        named += [name for join in self.join for name in join.columns]
         named += [*self.id.columns, *self.id.also, *self.id.stable]
         return tuple(dict.fromkeys(name for name in named if not name.startswith("part.")))

@@ -20,6 +20,7 @@ MAPPING_BYTES_MAX = 256 * 1024
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _EXTRA = re.compile(r"extra\.[a-z][a-z0-9_]{0,59}")
+_PART = re.compile(r"[a-z][a-z_]{0,39}")
 _UNBOUNDED = re.compile(r"(?<!\\)[*+](?!\+)|\{\d*,\}")
 _NESTED = re.compile(r"\([^()]*(?<!\\)[*+}][^()]*\)(?:[*+]|\{\d*,\})")
 _DATE_WORDS = frozenset({"iso", "ago", "epoch_seconds", "epoch_milliseconds"})
@@ -80,6 +81,10 @@ def _problems(mapping: Mapping) -> Iterator[str]:
             groups |= set(re.compile(each.pattern).groupindex)
             if not 0 <= each.confidence <= 1:
                 yield f"split of {split.column}: confidence {each.confidence} must be 0 to 1"
+    for join in mapping.join:
+        if len(join.columns) < 2 or not _PART.fullmatch(join.part):
+            yield f"join {join.part!r}: needs two columns or more and a part of lower-case letters"
+        groups.add(join.part)
     for field, rule in mapping.fields.items():
         for problem in _rule_problems(mapping, field, rule, groups):
             yield f"field {field}: {problem}"
@@ -103,7 +108,7 @@ def _rule_problems(mapping: Mapping, field: str, rule: Rule, groups: set[str]) -
             yield f"column {name!r} must be 1 to 200 characters"
         if name.startswith("part.") and name.removeprefix("part.") not in groups:
             known = ", ".join(f"part.{group}" for group in sorted(groups)) or "none"
-            yield f"no [[split]] makes {name}; there are: {known}"
+            yield f"no [[split]] or [[join]] makes {name}; there are: {known}"
     if rule.lookup is not None and rule.lookup not in mapping.lookups:
         known = ", ".join(mapping.lookups) or "none"
         yield f"lookup {rule.lookup!r} is not in [lookups]; there are: {known}"

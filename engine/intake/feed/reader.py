@@ -130,8 +130,8 @@ class RowReader:
         return plain_name(column) if self.mapping.loose_names else column
 
     def _parts(self, row: Row) -> tuple[dict[str, str], dict[str, Pattern]]:
-        """What the splits made of their cells: (part -> text, part -> the pattern used)."""
-        parts: dict[str, str] = {}
+        """What splits and joins made of cells: (part -> text, part -> the pattern used)."""
+        parts = self._joined(row)
         used: dict[str, Pattern] = {}
         for column, patterns in self._patterns.items():
             text = text_cell(row.column(self._name(column)))
@@ -144,6 +144,15 @@ class RowReader:
                     used |= dict.fromkeys(found, pattern)
                     break
         return parts, used
+
+    def _joined(self, row: Row) -> dict[str, str]:
+        parts: dict[str, str] = {}
+        for join in self.mapping.join:
+            texts = [text_cell(row.column(self._name(name))) for name in join.columns]
+            known = [text for text in texts if text is not None]
+            if texts[0] is not None and len(known) > 1:
+                parts[f"part.{join.part}"] = " ".join(known)
+        return parts
 
     def _read(
         self,

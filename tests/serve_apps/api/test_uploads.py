@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from engine.adapters.postgres import source_state, uploads
+from serve_apps.api import gate
 from serve_apps.api.routes.uploads import UPLOAD_BYTES_MAX
 from tests.serve_apps.api.world import CANARY, Caller, World, assert_problem
 
@@ -118,6 +119,15 @@ async def test_a_large_file_is_taken_whole(buyer: Caller) -> None:
     answered = await send(buyer, HEADER + row * 150)
     assert answered.status_code == 202, answered.text
     assert answered.json()["counts"]["repeated"] == 149
+
+
+async def test_only_so_many_files_at_a_time(buyer: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(gate.LARGE_BODIES_MAX + 1):
+        assert_problem(await send(buyer, media_type="text/plain"), 422, "validation")
+    monkeypatch.setattr(gate, "LARGE_BODIES_MAX", 0)
+    answered = await send(buyer)
+    assert_problem(answered, 503, "unavailable")
+    assert answered.headers["retry-after"]
 
 
 async def test_a_repeat_with_its_key_is_one_upload(buyer: Caller) -> None:

@@ -211,6 +211,26 @@ def test_a_feed_with_nothing_in_it_says_nothing() -> None:
     assert lines("id,street_address\n") == []
 
 
+def test_an_address_in_many_columns() -> None:
+    rows = [
+        {"StreetNumber": "12", "StreetName": "Oak", "StreetSuffix": "St", "UnitNumber": "4"},
+        {"StreetNumber": None, "StreetName": "Oak", "StreetSuffix": "St"},
+        {"StreetNumber": "12", "StreetName": "", "StreetSuffix": None},
+        {"address": "10025 Lanshire Dr, Dallas, TX 75238"},
+    ]
+    found = lines([{**row, "id": n} for n, row in enumerate(rows)])
+    first, *others, last = [line.parsed for line in found]
+    assert isinstance(first, SourceRecord)
+    assert (first.street_address, first.unit_number) == ("12 Oak St", "4")
+    assert all(isinstance(each, Rejected) and each.reason == "no-place" for each in others)
+    assert isinstance(last, SourceRecord)
+    assert (last.street_address, last.city, last.postal_code) == (
+        "10025 Lanshire Dr",
+        "Dallas",
+        "75238",
+    )
+
+
 def test_an_address_in_one_text() -> None:
     rows = [
         {"address": "600 E Robert St Fort Worth, TX 76104", "price": 158000},
