@@ -18,9 +18,9 @@ from engine.adapters.sources.safe_address import origin_of
 from engine.source_directory import Source
 
 PAGE_BYTES_MAX = 4 * 1024 * 1024
-PAGES_MAX = 2_000
+PAGES_MAX = 5_000
 # A market's posts, at 120 a page; what bounds the memory of one walk.
-POSTS_MAX = 250_000
+POSTS_MAX = 600_000
 
 
 async def discover(

@@ -86,7 +86,8 @@ class PoliteClient:
         self._limits = limits
         self._retries = retries
         self._budget = budget or HostBudget(redis)
-        self._robots = Robots(self._robots_text, redis)
+        # The replay site is this machine's own and comes and goes: nobody keeps its rules.
+        self._robots = Robots(self._robots_text, None if only_allowed else redis)
         network = GuardedNetwork(allowed, resolver)
         self._exchange = Exchange(network, self.user_agent, limits, ssl_context)
 

@@ -139,7 +139,7 @@ async def test_every_key_has_a_deadline(redis: Redis) -> None:
 
 
 async def test_waiting_ends_with_a_reason(redis: Redis) -> None:
-    budget = HostBudget(redis, breaker=BREAKER, wait_seconds_max=0.3)
+    budget = HostBudget(redis, breaker=BREAKER, wait_seconds_max=0.3, turns_waited_max=0)
     url, slow = "http://site.example/", Pace(0.5, 1)
     await budget.take(url, "slow:80", slow, 5.0)
     with pytest.raises(FetchFailed) as failure:
@@ -156,6 +156,18 @@ async def test_waiting_ends_with_a_reason(redis: Redis) -> None:
     with pytest.raises(FetchFailed) as failure:
         await budget.take(url, "bad:80", FAST, 5.0)
     assert failure.value.reason == "circuit-open"
+
+
+async def test_a_slow_queue_is_waited_for(redis: Redis) -> None:
+    budget = HostBudget(redis, wait_seconds_max=0.1, turns_waited_max=10)
+    slow = Pace(1 / 0.15, 1, is_spaced=True)
+
+    async def visit() -> None:
+        await budget.give_back(await budget.take("http://a.example/", "a:80", slow, 5.0), "good")
+
+    began = time.monotonic()
+    await asyncio.gather(*(visit() for _ in range(4)))
+    assert time.monotonic() - began >= 3 * 0.15
 
 
 async def test_a_short_pause_is_waited_for(redis: Redis) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
@@ -78,6 +79,16 @@ async def client(hostile: HostileSite) -> AsyncIterator[PoliteClient]:
         None, PACE, allowed=allowed, limits=LIMITS, retries=RETRIES, budget=roomy_budget()
     ) as client:
         yield client
+
+
+def test_a_failure_crosses_processes_whole() -> None:
+    failed = FetchFailed("http://a.example/", "host-paused", "for 9 s", 9.0)
+    arrived = pickle.loads(pickle.dumps(failed))
+    assert (str(arrived), arrived.reason, arrived.retry_seconds) == (
+        str(failed),
+        "host-paused",
+        9.0,
+    )
 
 
 def test_every_trap_is_tried() -> None:
