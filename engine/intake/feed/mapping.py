@@ -152,12 +152,14 @@ class Recognise(_Part, frozen=True, kw_only=True):
 
 class Identity(_Part, frozen=True, kw_only=True, rename={"columns": "from"}):
     """What makes a row the same home's tomorrow: the id in a column, or the normal form
-    of the address and `also`, or the text of `stable` columns together. Ids begin with the
+    of the address (without ZIP and city if `place` is false) and the text of `also`, or the
+    text of `stable` columns together. Ids begin with the
     `namespace`, else the mapping's name, unless `whole_source` says that one series of ids
     serves all of a source's feeds."""
 
     columns: tuple[str, ...] = ()
     address: bool = False
+    place: bool = True
     also: tuple[str, ...] = ()
     stable: tuple[str, ...] = ()
     namespace: str = ""

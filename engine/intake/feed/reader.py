@@ -28,6 +28,8 @@ from engine.market.answers import Contact
 
 SPLIT_LENGTH_MAX = 200
 ID_LENGTH_MAX = 120
+# A ZIP and a city for addresses that are told apart without.
+_ANY_PLACE = (None, "anywhere")
 
 _PROPERTY_TYPES = {
     each.casefold(): each
@@ -191,7 +193,7 @@ class RowReader:
                 return text if len(text) <= ID_LENGTH_MAX else _digest(text)
         if identity.address:
             place = found.text("postal_code"), found.text("city")
-            key = address_key(street, unit, *place)
+            key = address_key(street, unit, *(place if identity.place else _ANY_PLACE))
             if key is not None:
                 return _digest(key, *(_text(row.column(self._name(c))) for c in identity.also))
         stable = [_text(row.column(self._name(column))) for column in identity.stable]

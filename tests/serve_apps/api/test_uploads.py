@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -27,8 +26,8 @@ GOOD = (
 
 
 @pytest.fixture
-async def buyer(world: World) -> AsyncIterator[Caller]:
-    yield await world.buyer()
+async def buyer(world: World) -> Caller:
+    return await world.buyer()
 
 
 async def send(

@@ -196,6 +196,17 @@ def test_a_list_without_a_header() -> None:
     assert refusals(table, source="dallas") == [(4, "ragged-row")]
 
 
+def test_one_home_under_two_zips_is_one_in_the_list_that_confuses_them() -> None:
+    table = (
+        "2026-03-06,1213 Oryx Dr,76036,247999,3,2,1260,1950,182,PASS,PRICE_CUT\n"
+        "2026-03-07,1213 Oryx Drive,76134,255000,3,2,1260,1260,-226,-3,FAIL,PRICE_CUT\n"
+        "2026-03-07,1213 Oryx Dr,76134,455000,5,4,3260,1260,-226,-3,FAIL,NEW\n"
+    )
+    first, second, other = records(table, source="dallas", market="dallas")
+    assert first.source_id == second.source_id != other.source_id
+    assert (first.postal_code, second.postal_code) == ("76036", "76134")
+
+
 def test_a_list_is_known_by_any_of_its_first_rows() -> None:
     table = (
         "a note\n\n2026-03-06,?,?,?,?,?,?,?,?\n"
