@@ -1,4 +1,7 @@
-"""Which parser reads the documents of a source: the names that sources.toml uses."""
+"""Which parser reads the documents of a source: the names that sources.toml uses.
+
+`feed` reads by mappings, which are files: engine.adapters.sources.parsers adds it.
+"""
 
 from __future__ import annotations
 
