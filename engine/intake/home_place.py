@@ -94,6 +94,19 @@ def place_in_line(
     return place, text_of(name) or text_of(", ".join(before))
 
 
+def with_unit(place: Place, unit: object) -> Place:
+    """The same place with a door of its own."""
+    text = text_of(unit)
+    number = normal_unit(text)
+    if place.street is None or text is None or number is None:
+        return place
+    return msgspec.structs.replace(
+        place,
+        unit=number,
+        line=whole_address(f"{place.street} {text}", place.city, place.state, place.postal_code),
+    )
+
+
 def _street_line(cell: object) -> str | None:
     text = text_of(cell)
     if text is None or len(text) > _LINE_LENGTH_MAX or _UNDISCLOSED.match(text):

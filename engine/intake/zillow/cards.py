@@ -14,7 +14,8 @@ from engine.intake.portal_home import PortalHome, record_of, refused
 from engine.intake.readings import content_hash
 from engine.intake.record import Rejected, SourceRecord
 from engine.intake.stated_price import stated_price
-from engine.intake.zillow.results import FROM_URL, LOWEST_UNIT_PRICE
+from engine.intake.zillow.results import FROM_URL
+from engine.intake.zillow.units import LOWEST_UNIT_PRICE
 from engine.intake.zillow.words import SOURCE, page_url
 
 CARDS_MAX = 5_000

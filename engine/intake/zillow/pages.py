@@ -12,6 +12,7 @@ from engine.intake.page_state import NEXT_DATA, PAGE_BYTES_MAX, script_text
 from engine.intake.portal_home import record_of, refused
 from engine.intake.record import Rejected, SourceRecord
 from engine.intake.stated_json import BrokenJsonError, cell_in, list_in, object_in, read_json
+from engine.intake.zillow.buildings import homes_of_building, is_building
 from engine.intake.zillow.cards import card_records
 from engine.intake.zillow.details import home_of_property, is_property
 from engine.intake.zillow.results import homes_of_result, is_result
@@ -20,6 +21,7 @@ from engine.intake.zillow.words import SOURCE
 _PRELOADED = b"hdpApolloPreloadedData"
 _BLOCK_MARKS = (b"px-captcha", b"Press &amp; Hold", b"Access to this page has been denied")
 _RESULT_LISTS = ("listResults", "mapResults", "relaxedResults")
+_BUILDING_PATH = ("componentProps", "initialReduxState", "gdp", "building")
 _CATEGORIES = ("cat1", "cat2")
 
 
@@ -69,6 +71,9 @@ def _row_records(row: object, number: int, document: Document) -> Iterator[Sourc
     elif is_result(row):
         for home in homes_of_result(row, document):
             yield record_of(home, document)
+    elif is_building(row):
+        for home in homes_of_building(row):
+            yield record_of(home, document)
     elif is_property(row):
         yield record_of(home_of_property(row), document)
     else:
@@ -83,16 +88,19 @@ def _rows(value: object) -> list[Any] | None:
         return value
     if not isinstance(value, dict):
         return None
-    page = object_in(value, "props", "pageProps") or value
+    page = object_in(value, "props", "pageProps") or object_in(value, "data") or value
     state = object_in(page, "searchPageState") or page
     results = [object_in(state, each, "searchResults") for each in _CATEGORIES]
     results.append(object_in(state, "searchResults"))
     if any(any(name in each for name in _RESULT_LISTS) for each in results):
         return _listed_once(results)
+    building = object_in(page, *_BUILDING_PATH) or object_in(page, "building")
+    if is_building(building):
+        return [building]
     properties = _properties(page)
     if properties:
         return properties
-    return [value] if is_result(value) or is_property(value) else None
+    return [value] if is_result(value) or is_building(value) or is_property(value) else None
 
 
 def _listed_once(results: list[dict[str, Any]]) -> list[Any]:

@@ -17,6 +17,7 @@ from engine.intake.readings import moment_of, price_of, rfc3339, text_of, whole_
 from engine.intake.record import FieldNote
 from engine.intake.stated_json import cell_in, first_stated, object_in, objects_in
 from engine.intake.stated_price import FROM_PRICE, StatedPrice, stated_price
+from engine.intake.zillow.units import lowest_price, unit_home
 from engine.intake.zillow.words import (
     SOURCE,
     is_dollars,
@@ -28,8 +29,6 @@ from engine.intake.zillow.words import (
     standing_of,
 )
 
-# The lowest of several kinds of unit says less of any one of them.
-LOWEST_UNIT_PRICE = FieldNote("from-price", 0.5)
 FROM_URL = FieldNote("from-url", 0.9)
 _LICENCE_MARKS = (" DRE #", " DRE#", " BRE #", " CalBRE #", " License #", " Lic #")
 
@@ -47,7 +46,7 @@ def homes_of_result(row: dict[str, Any], document: Document) -> list[PortalHome]
         return [_home(row, document)]
     building = _building(row, document)
     units = [unit for unit in objects_in(row, "units") if text_of(unit.get("zpid"))]
-    return [_unit(unit, building) for unit in units] or [building]
+    return [unit_home(unit, building) for unit in units] or [building]
 
 
 def _home(row: dict[str, Any], document: Document) -> PortalHome:
@@ -153,7 +152,7 @@ def _building(row: dict[str, Any], document: Document) -> PortalHome:
         raw=row,
         source_id=first_stated(row.get("buildingId"), row.get("zpid"), row.get("id")),
         place=place,
-        price=_lowest(row, units),
+        price=lowest_price(units) if units else stated_price(row.get("price")),
         status=status,
         kind="apartment" if is_apartments else None,
         for_rent=is_for_rent(words),
@@ -170,36 +169,7 @@ def _building(row: dict[str, Any], document: Document) -> PortalHome:
     )
 
 
-def _lowest(row: dict[str, Any], units: list[dict[str, Any]]) -> StatedPrice:
-    prices = [p for p in (stated_price(unit.get("price")) for unit in units) if p.dollars]
-    if not prices:
-        return stated_price(row.get("price"))
-    lowest = min(prices, key=lambda price: price.dollars or 0)
-    if len(units) == 1:
-        return lowest
-    return StatedPrice(lowest.dollars, LOWEST_UNIT_PRICE, lowest.frequency)
-
-
 def _unit_prices(units: list[dict[str, Any]]) -> str | None:
     """`1 bd $1,995+; 2 bd $2,350+`, as the card says it."""
     kinds = [(text_of(unit.get("beds")), text_of(unit.get("price"))) for unit in units[:20]]
     return "; ".join(f"{beds} bd {price}" for beds, price in kinds if beds and price) or None
-
-
-def _unit(unit: dict[str, Any], building: PortalHome) -> PortalHome:
-    return msgspec.structs.replace(
-        building,
-        raw={"unit": unit, "building": building.source_id},
-        source_id=unit.get("zpid"),
-        place=_unit_place(building.place, unit.get("unitNumber")),
-        price=stated_price(unit.get("price")),
-        bedrooms=unit.get("beds"),
-        bathrooms=unit.get("baths"),
-        living_area=first_stated(unit.get("sqft"), unit.get("livingArea")),
-        extra={"building_id": text_of(building.source_id)},
-    )
-
-
-def _unit_place(place: Place, number: object) -> Place:
-    unit = place_of(street="1 X", unit=number).unit
-    return msgspec.structs.replace(place, unit=unit)

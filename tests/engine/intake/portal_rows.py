@@ -107,6 +107,25 @@ ZILLOW_PROPERTY: dict[str, Any] = {
     },
     "priceHistory": [{"date": "2026-04-27", "price": 999999, "event": "Listed for sale"}],
 }  # fmt: skip
+ZILLOW_BUILDING_PAGE: dict[str, Any] = {
+    "lotId": 2734488485,
+    "buildingName": "Example Flats",
+    "address": {
+        "streetAddress": "9 Example Way", "city": "Dallas", "state": "TX", "zipcode": "75218",
+    },
+    "latitude": 32.81,
+    "longitude": -96.71,
+    "description": "A sample of flats.",
+    "buildingPhoneNumber": "214-555-0166",
+    "bdpUrl": "/apartments/dallas-tx/example-flats/AbC/",
+    "floorPlans": [
+        {"name": "A1", "beds": 0, "baths": 1, "minPrice": 1650, "maxPrice": 1700, "units": [
+            {"price": 1690, "sqft": 510}, {"price": 1650, "sqft": 505},
+        ]},
+        {"name": "B1", "beds": 2, "baths": 2, "minPrice": 2350, "maxPrice": 2350, "units": []},
+    ],
+    "ungroupedUnits": [],
+}  # fmt: skip
 REDFIN_SEARCH: dict[str, Any] = {
     "mlsId": {"label": "MLS#", "value": "2178444"},
     "mlsStatus": "Active",

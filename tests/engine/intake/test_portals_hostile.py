@@ -25,6 +25,7 @@ PORTALS = ("zillow", "redfin", "realtor", "fsbo")
 SHAPES: list[tuple[str, dict[str, Any]]] = [
     ("zillow", rows.ZILLOW_RESULT),
     ("zillow", rows.ZILLOW_BUILDING),
+    ("zillow", rows.ZILLOW_BUILDING_PAGE),
     ("zillow", rows.ZILLOW_PROPERTY),
     ("redfin", rows.REDFIN_SEARCH),
     ("redfin", rows.REDFIN_SALE_PAGE),

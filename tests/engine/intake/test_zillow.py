@@ -10,6 +10,7 @@ from engine.intake.record import FieldNote, Rejected, SourceRecord
 from engine.intake.zillow import parse
 from tests.engine.intake.portal_rows import (
     ZILLOW_BUILDING,
+    ZILLOW_BUILDING_PAGE,
     ZILLOW_PROPERTY,
     ZILLOW_RESULT,
     as_document,
@@ -308,6 +309,64 @@ def test_page_data_of_a_property(as_text: bool) -> None:
         }
     }
     assert the_record(parse, page(state)).list_price == 410_000
+
+
+def building_page(building: dict[str, object]) -> bytes:
+    state = {"initialReduxState": {"gdp": {"building": building}}}
+    return page({"props": {"pageProps": {"componentProps": state}}})
+
+
+def test_a_buildings_page_without_ids_of_units_is_one_home() -> None:
+    record = the_record(parse, building_page(ZILLOW_BUILDING_PAGE))
+    # The id that result lists and cards give the same building.
+    assert record.source_id == "32.81--96.71"
+    assert (record.title, record.remarks) == ("Example Flats", "A sample of flats.")
+    assert (record.street_address, record.postal_code) == ("9 Example Way", "75218")
+    assert record.list_price == 1_650
+    assert record.notes["list_price"].confidence == 0.5
+    assert record.bedrooms_total is None
+    assert record.property_type == "Residential Lease"
+    assert record.contact.phone == "214-555-0166"
+    assert record.extra["units_available"] == 2
+
+
+def test_units_of_a_buildings_page_are_homes_if_they_have_ids() -> None:
+    changes = {
+        "floorPlans": [
+            {"beds": 1, "baths": 1, "minPrice": 1500, "maxPrice": 1900, "units": [
+                {"zpid": 51, "unitNumber": "# 204", "price": 1555, "sqft": 700},
+            ]},
+        ],
+        "ungroupedUnits": [
+            {"zpid": 52, "listingType": "FOR_SALE", "price": 300000, "beds": 2,
+             "hdpUrl": "/homedetails/x/52_zpid/"},
+            {"zpid": 53, "listingType": "OTHER", "price": 1},
+        ],
+    }  # fmt: skip
+    content = building_page(changed(ZILLOW_BUILDING_PAGE, changes))
+    first, second = parse(as_document(content))
+    assert isinstance(first, SourceRecord)
+    assert (first.source_id, first.unit_number, first.list_price) == ("51", "204", 1_555)
+    assert (first.bedrooms_total, first.bathrooms_total_integer, first.living_area) == (1, 1, 700)
+    assert first.contact.unparsed_address == "9 Example Way # 204, Dallas, TX 75218"
+    assert isinstance(second, SourceRecord)
+    assert (second.source_id, second.property_type) == ("52", "Residential")
+    assert second.contact.source_url == "https://www.zillow.com/homedetails/x/52_zpid/"
+
+
+def test_a_floor_plan_states_only_a_lowest_price() -> None:
+    plan = {"beds": 1, "minPrice": 1500, "maxPrice": 1900}
+    record = the_record(parse, building_page(changed(ZILLOW_BUILDING_PAGE, {"floorPlans": [plan]})))
+    assert (record.list_price, record.bedrooms_total) == (1_500, 1)
+    assert record.notes["list_price"].rule == "from-price"
+    bare = building_page(changed(ZILLOW_BUILDING_PAGE, {"floorPlans": []}))
+    assert the_record(parse, bare).list_price is None
+
+
+def test_answers_of_the_sites_interface() -> None:
+    assert the_record(parse, {"data": {"property": ZILLOW_PROPERTY}}).source_id == "26000002"
+    answer = {"data": {"building": ZILLOW_BUILDING_PAGE}}
+    assert the_record(parse, answer).source_id == "32.81--96.71"
 
 
 def test_older_property_pages() -> None:
