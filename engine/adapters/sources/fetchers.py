@@ -123,6 +123,7 @@ def client_for(source: Source, settings: Settings) -> PoliteClient:
         REPLAY_PACE if settings.replay_url else pace,
         contact=settings.crawler_contact,
         replay_url=settings.replay_url,
+        crawls=source.fetch != "reso",
         credentials={
             name: value.get_secret_value()
             for name, value in settings.source_credentials.get(source.name, {}).items()

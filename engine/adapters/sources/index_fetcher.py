@@ -17,6 +17,9 @@ from engine.adapters.sources.polite_client import PoliteClient
 from engine.adapters.sources.safe_address import origin_of
 from engine.source_directory import Source
 
+# In result lists with paging, and in the newer ones for readers without scripts.
+_POSTS = "a.result-title, li.cl-static-search-result > a"
+_FOLLOWING = "a.next, a[rel~=next], link[rel~=next]"
 PAGE_BYTES_MAX = 4 * 1024 * 1024
 PAGES_MAX = 5_000
 # A market's posts, at 120 a page; what bounds the memory of one walk.
@@ -76,8 +79,8 @@ def _going_on(base: str, checkpoint: dict[str, Any]) -> str | None:
 def _page_links(answer: Answer, base: str) -> tuple[list[str], list[str]]:
     """(posts, following pages) of an index page."""
     tree = LexborHTMLParser(answer.content)
-    posts = _links(tree, "a.result-title", answer.url, base)
-    return posts, _links(tree, "a.next", answer.url, base)
+    posts = _links(tree, _POSTS, answer.url, base)
+    return posts, _links(tree, _FOLLOWING, answer.url, base)
 
 
 def _links(tree: LexborHTMLParser, selector: str, url: str, base: str) -> list[str]:

@@ -58,8 +58,9 @@ class PoliteClient:
     """Use it with `async with`, within one event loop.
 
     `allowed` are `host:port`s that are asked although they are private; with `only_allowed`
-    nothing else is asked. `credentials` are the source's, for its fetcher. `redis` is closed
-    with the client.
+    nothing else is asked. One that does not crawl, but asks a service as its licence allows,
+    asks for no robots.txt: a service's keeps crawlers out. `credentials` are the source's, for
+    its fetcher. `redis` is closed with the client.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class PoliteClient:
         contact: str = "",
         allowed: frozenset[str] = frozenset(),
         only_allowed: bool = False,
+        crawls: bool = True,
         credentials: Mapping[str, str] | None = None,
         limits: Limits = _LIMITS,
         retries: Retries = _RETRIES,
@@ -80,6 +82,7 @@ class PoliteClient:
         self.user_agent = user_agent(contact)
         self.credentials = dict(credentials or {})
         self.only_allowed = only_allowed
+        self._crawls = crawls
         self._redis = redis
         self._pace = pace
         self._allowed = allowed
@@ -118,7 +121,7 @@ class PoliteClient:
         conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         known = {name: value for name, value in conditions.items() if value}
         request = Outgoing("GET", parsed_address(url), {**(headers or {}), **known}, bytes_max)
-        answer = await self._follow(request)
+        answer = await self._follow(request, ask_robots=self._crawls)
         if answer.status == 304 and not known:
             raise FetchFailed(url, "not-modified", "answered 304 without a condition")
         return None if answer.status == 304 else answer
@@ -127,12 +130,13 @@ class PoliteClient:
         """The answer to a form, as a token endpoint takes it. Raises FetchFailed."""
         content = str(httpx.QueryParams(dict(form))).encode()
         sent = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
-        answer = await self._follow(Outgoing("POST", parsed_address(url), sent, None, content))
+        request = Outgoing("POST", parsed_address(url), sent, None, content)
+        answer = await self._follow(request, ask_robots=self._crawls)
         if answer.status == 304:
             raise FetchFailed(url, "not-modified", "answered 304 to a form")
         return answer
 
-    async def _follow(self, request: Outgoing, *, ask_robots: bool = True) -> Answer:
+    async def _follow(self, request: Outgoing, *, ask_robots: bool) -> Answer:
         """The answer at the end of the redirects, each of which is judged like the first."""
         first = str(request.address)
         for _hop in range(REDIRECTS_MAX + 1):
@@ -200,6 +204,7 @@ def open_client(
     contact: str = "",
     replay_url: str = "",
     credentials: Mapping[str, str] | None = None,
+    crawls: bool = True,
 ) -> PoliteClient:
     """A client of this installation; with a replay site it asks that site and no other."""
     redis = None
@@ -215,6 +220,7 @@ def open_client(
         allowed=allowed,
         only_allowed=bool(replay_url),
         credentials=credentials,
+        crawls=crawls,
     )
 
 

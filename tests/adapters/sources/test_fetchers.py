@@ -134,6 +134,20 @@ async def test_an_index_is_walked_to_its_end() -> None:
     assert checkpoint == {}
 
 
+async def test_result_lists_of_both_layouts() -> None:
+    pages = {
+        "list": '<link rel="next" href="/more"><ol class="cl-static-search-results">'
+        '<li class="cl-static-search-result"><a href="/a/1.html"><div>x</div></a></li></ol>',
+        "more": '<li><a class="result-title hdrlnk" href="/a/2.html">x</a></li>',
+    }
+    site = Site(**{name: text(page, media_type="text/html") for name, page in pages.items()})
+    async with served(site) as url, client_at(url) as client:
+        batches = await found(POSTS, client, f"{url}/list")
+    assert [[each.url for each in batch] for batch in batches] == [
+        [f"{url}/a/1.html"], [f"{url}/a/2.html"]
+    ]  # fmt: skip
+
+
 async def test_a_circle_ends() -> None:
     site = index_site(3, circle=True)
     async with served(site) as url, client_at(url) as client:

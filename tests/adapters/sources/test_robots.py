@@ -175,6 +175,13 @@ async def test_a_disallowed_page_is_not_asked_for() -> None:
     assert [each.url.path for each in site.requests] == ["/robots.txt", "/page"]
 
 
+async def test_a_licensed_service_is_not_crawled() -> None:
+    site = Site(robots_txt=text("User-agent: *\nDisallow: /\n"), page=text("x"))
+    async with served(site) as url, client_at(url, crawls=False) as client:
+        assert await client.get(f"{url}/page") is not None
+    assert site.asked("/robots.txt") == []
+
+
 async def test_redirects_do_not_lead_around_it() -> None:
     site = Site(
         robots_txt=text(RULES), page=lambda _: RedirectResponse("/private"), private=text("secret")
