@@ -90,9 +90,10 @@ class ResoService:
         return self.address_of(f"Property('{quote(literal, safe='')}')", options)
 
     def is_here(self, url: str) -> bool:
+        """Whether an address, be it too long to be asked, is on the service's own host."""
         try:
-            return origin_of(parsed_address(url)) == origin_of(self.root)
-        except FetchFailed:
+            return origin_of(httpx.URL(url)) == origin_of(self.root)
+        except (httpx.InvalidURL, KeyError, ValueError):
             return False
 
     async def get(self, url: str) -> Answer:

@@ -54,7 +54,7 @@ class Faults(msgspec.Struct):
     refused after `token_requests` requests; answers to the Property requests in `cut_pages`
     (counted from 1) break in their middle; the links in use are forgotten once when
     `forgets_links` is set; `foreign_link` is sent as the next link; `in_order` false pages by
-    key whatever the order asked for, and counts rows."""
+    key whatever the order asked for, and counts rows; `link_padding` makes links long."""
 
     paging: Literal["token", "skip", "none"] = "token"
     token_requests: int | None = None
@@ -62,6 +62,7 @@ class Faults(msgspec.Struct):
     forgets_links: bool = False
     foreign_link: str | None = None
     in_order: bool = True
+    link_padding: int = 0
 
 
 class _Asked(NamedTuple):
@@ -204,7 +205,7 @@ class ResoSite:
             skip = str(asked.skip + asked.top)
             return str(request.url.include_query_params(**{"$skip": skip}))
         token = msgspec.json.encode([_microseconds(last.modified), last.key])
-        text = base64.urlsafe_b64encode(token).decode()
+        text = base64.urlsafe_b64encode(token).decode() + "." * self.faults.link_padding
         url = request.url.remove_query_params("$skip")
         return str(url.include_query_params(**{"$skiptoken": text}))
 
@@ -215,7 +216,7 @@ class ResoSite:
             self.faults.forgets_links = False
             raise HTTPException(410, "the link has expired")
         try:
-            text = base64.urlsafe_b64decode(token)
+            text = base64.urlsafe_b64decode(token.rstrip("."))
             moment, key = msgspec.json.decode(text, type=tuple[int, str])
         except (ValueError, msgspec.DecodeError) as error:
             raise HTTPException(400, "no such $skiptoken") from error

@@ -18,6 +18,7 @@ from engine.adapters.sources.polite_client import PoliteClient
 from engine.adapters.sources.reso_site import Faults, ResoSite
 from engine.adapters.sources.reso_store import PropertyStore
 from engine.adapters.sources.reso_walk import timestamp
+from engine.adapters.sources.safe_address import parsed_address
 from engine.intake.document import Document
 from engine.intake.listing import GONE_STATUSES
 from engine.intake.record import SourceRecord
@@ -43,6 +44,7 @@ class InProcessClient:
     async def get(
         self, url: str, *, headers: Mapping[str, str], bytes_max: int | None = None
     ) -> Answer:
+        parsed_address(url)
         self.asked.append(url)
         return self._answer(url, await self._http.get(url, headers=dict(headers)))
 

@@ -110,6 +110,13 @@ async def test_a_link_forgotten_while_a_run_goes_on(seconds: float) -> None:
     assert reader.prices() == peer.prices()
 
 
+async def test_links_too_long_to_be_asked() -> None:
+    peer = peer_of(30, faults=Faults(link_padding=2_000))
+    reader = Reader(peer, page_size="5")
+    await reader.sync()
+    assert reader.prices() == peer.prices()
+
+
 @pytest.mark.parametrize("paging", PAGINGS)
 async def test_rows_that_change_while_they_are_paged(paging: Paging) -> None:
     peer = peer_of(40, faults=Faults(paging=paging), seconds=600)
