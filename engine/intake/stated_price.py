@@ -18,6 +18,7 @@ _PRICE = re.compile(
     r"\s?(?P<scale>[KM])?(?P<more>\s?\+|\s?[-–]\s?\$?\d)?[\d,.]*\s?(?:/\s?(?P<per>[a-z]{1,6}))?(?=\W|$)",
     re.I,
 )
+_TEXT_LENGTH_MAX = 100
 _SCALES = {"K": 1_000, "M": 1_000_000}
 _FREQUENCIES = {
     "mo": "Monthly",
@@ -43,7 +44,7 @@ class StatedPrice(msgspec.Struct, frozen=True):
 def stated_price(cell: object) -> StatedPrice:
     """What the cell says. A range is its lower end; "Contact for price" says nothing."""
     text = text_of(cell)
-    match = _PRICE.match(text) if text else None
+    match = _PRICE.match(text[:_TEXT_LENGTH_MAX]) if text else None
     if text is None or match is None:
         return StatedPrice()
     scale = _SCALES.get((match["scale"] or "").upper(), 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -19,6 +20,7 @@ from engine.intake.zillow.units import LOWEST_UNIT_PRICE
 from engine.intake.zillow.words import SOURCE, page_url
 
 CARDS_MAX = 5_000
+_DETAILS_LENGTH_MAX = 500
 
 _ID = re.compile(r"zpid_([-\d.]{3,40})")
 _COORDINATES = re.compile(r"(-?\d{1,2}\.\d+)-(-?\d{1,3}\.\d+)")
@@ -38,8 +40,10 @@ _KIND = re.compile(r"-\s*([A-Za-z/ -]{3,30}?) for (rent|sale)", re.I)
 def card_records(tree: LexborHTMLParser, document: Document) -> Iterator[SourceRecord | Rejected]:
     """One record or `broken-card` for each card, as far as the page shows them."""
     is_sample = is_sample_page(document.content)
-    cards = [card for card in tree.css("article") if _is_card(card)]
-    for card in cards[:CARDS_MAX]:
+    # A card inside a card is none; taking it would read the same text again and again.
+    inner = {node.mem_id for node in tree.css("article article")}
+    outer = (node for node in tree.css("article") if node.mem_id not in inner)
+    for card in islice(filter(_is_card, outer), CARDS_MAX):
         yield _record(card, document, is_sample=is_sample)
 
 
@@ -77,7 +81,7 @@ def _home(card: LexborNode, source_id: str | None, digest: str, *, is_sample: bo
         longitude=coordinates[2] if coordinates else None,
     )
     price = stated_price(_text(card, '[data-test="property-card-price"]'))
-    details = _text(card, '[data-testid="property-card-details"]')
+    details = _text(card, '[data-testid="property-card-details"]')[:_DETAILS_LENGTH_MAX]
     rooms = {unit.removesuffix("s"): number for number, unit in _ROOMS.findall(details)}
     url = _url(card)
     kind, for_rent = _kind_and_tenure(card)

@@ -10,6 +10,7 @@ from selectolax.lexbor import LexborHTMLParser
 from engine.intake.document import Document
 from engine.intake.page_state import NEXT_DATA, PAGE_BYTES_MAX, script_text
 from engine.intake.portal_home import record_of, refused
+from engine.intake.readings import text_of
 from engine.intake.record import Rejected, SourceRecord
 from engine.intake.stated_json import BrokenJsonError, cell_in, list_in, object_in, read_json
 from engine.intake.zillow.buildings import homes_of_building, is_building
@@ -110,11 +111,15 @@ def _listed_once(results: list[dict[str, Any]]) -> list[Any]:
     for found in results:
         for name in _RESULT_LISTS:
             for row in list_in(found, name):
-                key = str(cell_in(row, "zpid") or cell_in(row, "buildingId") or f"row {len(rows)}")
+                key = _id_of(row) or f"row {len(rows)}"
                 if key not in known:
                     known.add(key)
                     rows.append(row)
     return rows
+
+
+def _id_of(row: object) -> str | None:
+    return text_of(cell_in(row, "zpid")) or text_of(cell_in(row, "buildingId"))
 
 
 def _properties(page: dict[str, Any]) -> list[Any]:
@@ -142,7 +147,7 @@ def _cached(cell: object) -> list[Any]:
     cache = cell if isinstance(cell, dict) else {}
     found = [object_in(entry, "property") for entry in cache.values()]
     # A page asks for its property more than once, with more or fewer of its fields.
-    fullest = {str(each.get("zpid")): each for each in sorted(found, key=len) if "zpid" in each}
+    fullest = {_id_of(each): each for each in sorted(found, key=len) if "zpid" in each}
     return list(fullest.values())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from time import process_time
 from typing import Any
 
 import msgspec
@@ -33,6 +34,11 @@ SHAPES: list[tuple[str, dict[str, Any]]] = [
     ("fsbo", {"listings": [rows.FSBO_ROW]}),
     ("fsbo", rows.LINKED_DATA),
 ]
+LONG: list[Any] = [
+    "1" * 300_000, "from" + " " * 300_000 + "x", "$" * 300_000, "1," * 150_000, ", " * 150_000,
+    "Apt 1 " * 50_000, "| " * 150_000, "- " * 150_000, "Price cut: $1" * 30_000, "a. " * 100_000,
+    "<" * 300_000, "/home/" * 50_000, "_" * 300_000, "M1-" * 100_000,
+]  # fmt: skip
 WRONG: list[Any] = [
     None, True, False, 0, -1, 10**40, 1e308, -1e308, "", " ", "\x00", "\ud800",
     "x" * 5_000, "1 " * 20_000,
@@ -113,6 +119,40 @@ def test_wrong_types_under_every_key(portal: str, row: dict[str, Any]) -> None:
         for wrong in WRONG:
             content = json.dumps(with_value(row, path, wrong)).encode()
             results_of(PARSERS[portal], content)
+
+
+@pytest.mark.parametrize(("portal", "row"), SHAPES)
+def test_long_texts_take_no_longer_than_their_length(portal: str, row: dict[str, Any]) -> None:
+    slowest = 0.0
+    for path in paths_of(row):
+        for long in LONG:
+            content = json.dumps(with_value(row, path, long)).encode()
+            started = process_time()
+            results_of(PARSERS[portal], content)
+            slowest = max(slowest, process_time() - started)
+    assert slowest < 0.5
+
+
+def test_cards_in_cards_and_endless_details_are_read_once() -> None:
+    opening = '<article data-test="property-card" id="zpid_1">'
+    details = f'<ul data-testid="property-card-details">{"1" * 2_000_000}</ul>'
+    started = process_time()
+    results_of(PARSERS["zillow"], f"<html>{opening * 3_000}{details}".encode())
+    assert process_time() - started < 2
+
+
+@pytest.mark.parametrize(("portal", "row"), SHAPES)
+@pytest.mark.parametrize("depth", [60, 400, 800, 900, 950, 980])
+def test_depth_under_every_key(portal: str, row: dict[str, Any], depth: int) -> None:
+    mark = "a depth to be put here"
+    for path in paths_of(row):
+        whole = json.dumps(with_value(row, path, mark))
+        for opening, closing in (("[", "]"), ('{"a":', "}")):
+            deep = f"{opening * depth}1{closing * depth}"
+            content = whole.replace(json.dumps(mark), deep).encode()
+            results_of(PARSERS[portal], content)
+            search = b'{"cat1": {"searchResults": {"listResults": [%b]}}}' % content
+            results_of(PARSERS[portal], search)
 
 
 @pytest.mark.parametrize(("portal", "row"), SHAPES)
