@@ -125,7 +125,7 @@ async def test_a_runs_tasks_spread_and_keep_the_sites_delay(
     share = raylets.count(raylets[0]) / len(raylets)
     print(f"\nof {len(raylets)} fetches {share:.0%} came from one node")
     assert 0.2 <= share <= 0.8
-    assert watchful.fits(10, burst=1)
+    assert watchful.fits(10, burst=1, slack_seconds=0.3)
 
 
 def raylet_of(port: int) -> int:
