@@ -21,6 +21,14 @@ _NOT_WORD = re.compile(r"[\W_]+")
 _NUMBER = re.compile(
     r"(-?)(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)(?:[eE]([-+]?\d{1,3})\b)?"
 )
+_COUNT = re.compile(r"\d{1,3}(?:\.\d{1,4})?")
+_COUNT_LENGTH_MAX = 12
+_ROOM_WORD = r"(?:br|bds?|ba|bths?|bed|bath)(?:room)?s?\b"
+_ROOMS = re.compile(
+    rf"(\d{{1,3}}(?:\.\d{{1,2}})?)\+?[\s-]{{0,3}}(?:full |half )?{_ROOM_WORD}"
+    rf"|\b{_ROOM_WORD}[\s:=\"']{{1,4}}(\d{{1,3}}(?:\.\d{{1,2}})?)",
+    re.I,
+)
 _DEPTH_MAX = 6
 _CELL_BYTES_MAX = 16 * 1024 * 1024
 
@@ -47,12 +55,23 @@ class Piece:
         plain = unescape(self.text)
         bare = words_of(_TAG.sub(" ", plain))
         joined = words_of(_TAG.sub("", plain))
-        shown = bare.replace(" show contact info ", " ")
-        return "|".join((words_of(plain), bare, joined, shown))
+        # Brackets that the page escapes are text, not tags.
+        escaped = words_of(unescape(_TAG.sub(" ", self.text)))
+        shown = escaped.replace(" show contact info ", " ")
+        return "|".join((words_of(plain), bare, joined, escaped, shown))
 
     @cached_property
     def letters(self) -> str:
         return self.words.replace(" ", "")
+
+    @cached_property
+    def counts(self) -> frozenset[float]:
+        """Numbers that are a cell of their own, or stand beside a word for rooms."""
+        plain = _TAG.sub("", unescape(self.text))
+        beside = [number for pair in _ROOMS.findall(plain) for number in pair if number]
+        cells = [text.strip() for text in self._texts if len(text) <= _COUNT_LENGTH_MAX]
+        numbers = [*beside, *(cell for cell in cells if _COUNT.fullmatch(cell))]
+        return frozenset(map(float, numbers))
 
     @cached_property
     def numbers(self) -> frozenset[float]:

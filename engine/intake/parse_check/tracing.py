@@ -66,10 +66,10 @@ _EPOCH = re.compile(r"(?<!\d)1\d{9}(?:\d{3})?(?!\d)")
 _AGO = re.compile(r"\b\d+\s*\+?\s*(?:h|hr|hour|d|day|w|wk|week|mo|month|m|min|minute)s?\s+ago\b|"
                   r"days?_?\s?on|\bdom\b|\btime_?on|daysOn", re.I)  # fmt: skip
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_ROOM_COUNTS = frozenset({"bedrooms_total", "bathrooms_total_integer", "bathrooms_stated"})
+_JOINED = frozenset({"unparsed_address", "street_address", "name", "unit_prices"})
 # Fields whose note is kept under another's name.
 _NOTED_UNDER = {"bathrooms_stated": "bathrooms_total_integer"}
-# Pairs of numbers are only looked for in what is a row, not in a whole page.
-_ROW_NUMBERS_MAX = 200
 
 
 class Traced(msgspec.Struct, frozen=True):
@@ -112,15 +112,17 @@ def _stated(name: str, value: object) -> Iterator[tuple[str, str | int | float]]
 def _rule(
     record: SourceRecord | Signal, name: str, value: str | int | float, piece: Piece, url: str
 ) -> str:
-    for each in (piece, piece.around):
-        if each is not None and stands(value, each):
-            return STATED
     bare = name.rpartition(".")[2]
+    for each in (piece, piece.around):
+        if each is not None and (_is_count(bare, value, each) or stands_as(bare, value, each)):
+            return STATED
     for each in (piece, piece.around):
         derived = _derived(bare, value, each, url) if each is not None else None
         if derived is not None:
             return derived
     if isinstance(record, SourceRecord):
+        if _is_difference(bare, value, record, piece):
+            return "difference"
         if _NOTED_UNDER.get(bare, bare) in record.notes:
             return "note"
         if bare == "unparsed_address" and _is_joined_of(value, record):
@@ -136,6 +138,15 @@ def _is_joined_of(value: str | int | float, record: SourceRecord) -> bool:
     )
     known = words_of(" ".join(part for part in parts if part)).split()
     return set(words_of(str(value)).split()) <= set(known)
+
+
+def stands_as(name: str, value: str | int | float, piece: Piece) -> bool:
+    return name not in _ROOM_COUNTS and stands(value, piece)
+
+
+def _is_count(name: str, value: str | int | float, piece: Piece) -> bool:
+    """Rooms are small numbers, which stand everywhere: only those that are counts count."""
+    return name in _ROOM_COUNTS and value in piece.counts
 
 
 def stands(value: str | int | float, piece: Piece) -> bool:
@@ -165,39 +176,38 @@ def _derived(name: str, value: str | int | float, piece: Piece, url: str) -> str
 
 
 def _derived_number(name: str, value: float, piece: Piece) -> str | None:
-    numbers = piece.numbers
+    numbers = piece.counts if name in _ROOM_COUNTS else piece.numbers
     if name in {"latitude", "longitude"}:
         return "rounded" if any(abs(each - value) < 1e-6 for each in numbers) else None
-    if any(math.floor(each + 0.5) == value for each in numbers):
-        return "rounded"
     if "bathrooms" in name:
         if any(math.ceil(each) == value for each in numbers):
             return "ceiling"
         if _is_sum(value, numbers):
             return "sum"
+    if any(math.floor(each + 0.5) == value for each in numbers):
+        return "rounded"
     if name == "bedrooms_total" and value == 0 and " studio " in piece.words:
         return "studio"
     if name == "lot_size_square_feet" and any(abs(each * 43_560 - value) <= 1 for each in numbers):
         return "acres"
     if name == "images":
         return "counted"
-    if name in {"price_change", "previous_list_price"} and _is_difference(value, numbers):
-        return "difference"
     if _abbreviated(value, piece):
         return "abbreviated"
     return None
 
 
-def _is_difference(value: float, numbers: frozenset[float]) -> bool:
-    return -value in numbers or any(
-        value + each in numbers or value - each in numbers for each in numbers if each
-    )
+def _is_difference(name: str, value: str | int | float, record: SourceRecord, piece: Piece) -> bool:
+    """A price before a change is the price and the stated change; a change has a sign."""
+    if not isinstance(value, int | float) or record.list_price is None:
+        return False
+    if name == "previous_list_price":
+        return bool({value - record.list_price, record.list_price - value} & piece.numbers)
+    return name == "price_change" and bool({-value, record.list_price - value} & piece.numbers)
 
 
 def _is_sum(value: float, numbers: frozenset[float]) -> bool:
     """Full and half baths, the half ones whole rooms or halves."""
-    if len(numbers) > _ROW_NUMBERS_MAX:
-        return False
     counts = [each for each in numbers if 0 <= each <= value]
     return any(a + b == value or a + b / 2 == value for a in counts for b in counts)
 
@@ -225,7 +235,7 @@ def _derived_text(name: str, value: str, piece: Piece, url: str) -> str | None:
     if name == "unit_number" and _is_written_together(value, piece):
         return "written-together"
     parts = [part for part in re.split(r"[,\s]+", value) if part]
-    if len(parts) > 1 and all(stands(part, piece) for part in parts):
+    if name in _JOINED and len(parts) > 1 and all(stands(part, piece) for part in parts):
         return "joined"
     return None
 
@@ -256,16 +266,23 @@ def _derived_moment(value: str, piece: Piece) -> str | None:
             continue
         if stated.replace(microsecond=0) == moment:
             return "moment"
-        if _is_zone(stated - moment) and ("T" in text or " " in text or at_midnight):
+        if _has_clock(text) and not _has_zone(text) and _is_zone(stated - moment):
             return "moment"
-        if stated.date() == moment.date() and at_midnight:
+        if not _has_clock(text) and _is_zone(stated - moment):
             return "day"
-    for digits in _EPOCH.findall(piece.text):
-        if int(digits[:10]) == int(moment.timestamp()):
-            return "moment"
-    if _day_in_words(moment, piece):
+    if any(int(digits[:10]) == int(moment.timestamp()) for digits in _EPOCH.findall(piece.text)):
+        return "moment"
+    if _day_in_words(moment, piece) and (at_midnight or f":{moment.minute:02d}" in piece.text):
         return "day" if at_midnight else "moment"
     return "ago" if _AGO.search(piece.text) else None
+
+
+def _has_clock(text: str) -> bool:
+    return ":" in text
+
+
+def _has_zone(text: str) -> bool:
+    return text.endswith("Z") or re.search(r"[+-]\d{2}:?\d{2}$", text) is not None
 
 
 def _is_zone(difference: timedelta) -> bool:
@@ -275,15 +292,17 @@ def _is_zone(difference: timedelta) -> bool:
 
 
 def _day_in_words(moment: datetime, piece: Piece) -> bool:
-    """`May-27-2026`, `5/27/2026`, `27 May 2026`, in this zone or the one before."""
-    for day in (moment, moment - timedelta(days=1)):
-        year, number = f" {day.year} ", (f" {day.day} ", f" {day.day:02d} ")
-        month = (f" {day.month} ", f" {day.month:02d} ", f" {_MONTHS[day.month - 1]}")
-        if (
-            year in piece.words
-            and any(each in piece.words for each in number)
-            and any(each in piece.words for each in month)
-        ):
+    """`May-27-2026`, `5/27/2026`, `27 May 2026`; a clock may be a zone behind."""
+    is_day = (moment.hour, moment.minute) == (0, 0)
+    for day in (moment,) if is_day else (moment, moment - timedelta(days=1)):
+        month = f"(?:0?{day.month}|{_MONTHS[day.month - 1]}[a-z]*)"
+        number, year = f"0?{day.day}", str(day.year)
+        orders = (
+            f"{month} {number} {year}",
+            f"{year} {month} {number}",
+            f"{number} {month} {year}",
+        )
+        if re.search(f"(?<= )(?:{'|'.join(orders)})(?= )", piece.words):
             return True
     return False
 
