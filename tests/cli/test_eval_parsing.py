@@ -84,7 +84,7 @@ def test_the_table_ends_with_the_verdict(folder: Path) -> None:
     ("changes", "missed"),
     [
         ({"price": 1}, "differences without a name"),
-        ({"housing_type": "application fee details: $75: per household"}, "each named field equal"),
+        ({"housing_type": "application fee details: $75: per household"}, "all named fields equal"),
     ],
 )
 def test_a_missed_threshold_is_a_failure(
