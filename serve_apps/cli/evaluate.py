@@ -6,11 +6,15 @@ code 1 where a threshold is missed.
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
 evaluations = typer.Typer(
     help="Measure quality on captures with known answers; needs no installation.",
@@ -56,3 +60,48 @@ def parsing(
         report.write_text(as_markdown(outcome), encoding="utf-8")
     typer.echo(json.dumps(json_of(outcome), indent=2) if as_json else as_text(outcome))
     raise typer.Exit(0 if outcome.passed else 1)
+
+
+@evaluations.command()
+def resolution(
+    captures: Captures,
+    train: Train = None,
+    as_json: Json = False,
+    report: Report = None,
+    sample_records: Annotated[
+        int, typer.Option(min=1_000, help="Records in the sample world that decides.")
+    ] = 100_000,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of that world; never one of the training.")
+    ] = None,
+) -> None:
+    """Resolve the labelled captures and a sample world; which records are one lead?"""
+    from models_ml.resolution.evaluate import EVALUATION_SEED, evaluate
+    from serve_apps.cli.resolution_report import as_json as json_of
+    from serve_apps.cli.resolution_report import as_markdown
+
+    del train  # The weights come from sample worlds alone (models_ml/resolution/train.py).
+    with reading_bar(sample_records) as on_records:
+        try:
+            outcome = evaluate(
+                captures,
+                sample_records=sample_records,
+                seed=EVALUATION_SEED if seed is None else seed,
+                on_records=on_records,
+            )
+        except ValueError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(2) from error
+    if report is not None:
+        report.write_text(as_markdown(outcome), encoding="utf-8")
+    typer.echo(json.dumps(json_of(outcome), indent=2) if as_json else as_markdown(outcome))
+    raise typer.Exit(0 if outcome.passed else 1)
+
+
+@contextlib.contextmanager
+def reading_bar(records: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error that moves with the sample world's records."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("sample world", total=records)
+        yield lambda count: progress.advance(bar, count)

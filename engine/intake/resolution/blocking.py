@@ -25,6 +25,7 @@ Keys = tuple[NDArray[np.uint32], NDArray[np.int64]]
 """(keys, the row of each)."""
 
 _PRICE_STEP = np.log(1.06)
+_FINE_PRICE_STEP = np.log(1.03)
 _AREA_STEP = np.log(1.04)
 _TEXT_BANDS = tuple(range(0, 15, 3))
 _NEXT = (-1, 0, 1)
@@ -71,8 +72,11 @@ def _exact(columns: Columns, named: Flags) -> Iterator[tuple[NDArray[np.uint32],
     yield _key(7, number, street, half), named & (price > 0)
     shifted = _band(price, _PRICE_STEP * 2, shift=0.5)
     yield _key(8, number, street, shifted), named & (price > 0)
-    known = named & (columns["postal_code"] > 0) & (bedrooms >= 0)
-    yield _key(9, number, columns["postal_code"], bedrooms), known
+    # A slip of the pen in the street's name: the number and the facts still agree.
+    known = named & (bedrooms >= 0)
+    yield _key(9, number, columns["postal_code"], bedrooms), known & (columns["postal_code"] > 0)
+    yield _key(10, number, bedrooms, half), known & (price > 0)
+    yield _key(11, number, bedrooms, shifted), known & (price > 0)
 
 
 def _near(
@@ -85,16 +89,15 @@ def _near(
     """Keys of place, contact and text, for rows that name a door (flavour 0) or none."""
     price = _band(columns["price"], _PRICE_STEP)
     area = _band(columns["area"], _AREA_STEP)
-    has_price, bedrooms = columns["price"] > 0, columns["bedrooms"]
+    fine_price = _band(columns["price"], _FINE_PRICE_STEP)
+    has_price, street = columns["price"] > 0, columns["street"]
     for place, step in product(cells, steps):
         cell = columns["cells"][:, place]
         yield _key(20, flavour, cell, area + step), (cell > 0) & (columns["area"] > 0)
-        yield (
-            _key(21, flavour, cell, bedrooms, price + step),
-            (cell > 0) & has_price & (bedrooms >= 0),
-        )
+        yield _key(21, flavour, cell, fine_price + step), (cell > 0) & has_price
     told = has_text(columns["text"]) & has_price
     for step in steps:
+        yield _key(19, flavour, street, price + step), (street > 0) & has_price
         for family, name in ((22, "phone"), (23, "email")):
             value = columns[name]
             yield _key(family, flavour, value, price + step), (value > 0) & has_price

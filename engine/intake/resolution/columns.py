@@ -21,7 +21,7 @@ CELLS = 7
 _HOUSE_SUB_TYPES = (1, 2, 7, 8)
 _ROWS_FIRST = 1_024
 _GROWTH = 1.5
-# What is kept of a row: 133 bytes. The cells only serve to look the batch up.
+# What is kept of a row: 137 bytes. The cells only serve to look the batch up.
 DTYPES: dict[str, type[np.generic]] = {
     "identity": np.int64,
     "street_letters": np.int64,
@@ -36,6 +36,7 @@ DTYPES: dict[str, type[np.generic]] = {
     "name": np.uint32,
     "parcel": np.uint32,
     "listing": np.uint32,
+    "letters": np.uint32,
     "latitude": np.int32,
     "longitude": np.int32,
     "area": np.int32,

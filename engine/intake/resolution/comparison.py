@@ -5,17 +5,20 @@ Everything here is symmetric: which record is left and which is right does not m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.intake.resolution.columns import Column, Columns, Flags, has_text, is_house
-from engine.intake.resolution.features import LEASE, SALE
+from engine.intake.resolution.features import LEASE, SALE, SHARED_SUB_TYPES
 
 Levels = NDArray[np.uint8]
 
 # How the doors compare decides what the other fields mean, so each has weights of its own.
 DOORS = (
-    "unknown",  # at least one record names no door
+    "unknown-house",  # at least one record names no door
+    "unknown-flat",  # the same, and at least one is of a home among many
     "same-unit",  # number, street and unit agree
     "same-house",  # number and street agree, and such a home has no units
     "same-building",  # number and street agree, the unit is not told by both
@@ -23,7 +26,10 @@ DOORS = (
     "similar-street",  # the number agrees and the street nearly: a slip of the pen
     "other-door",
 )
-UNKNOWN_DOOR, SAME_UNIT, SAME_HOUSE, SAME_BUILDING, OTHER_UNIT, SIMILAR, OTHER_DOOR = range(7)
+(
+    UNKNOWN_HOUSE, UNKNOWN_FLAT, SAME_UNIT, SAME_HOUSE, SAME_BUILDING, OTHER_UNIT, SIMILAR,
+    OTHER_DOOR,
+) = range(8)  # fmt: skip
 
 # Level 0 of each field: not told by both. The rest in falling agreement.
 LEVELS: dict[str, tuple[str, ...]] = {
@@ -41,10 +47,27 @@ LEVELS: dict[str, tuple[str, ...]] = {
     "phone": ("unknown", "equal", "different"),
     "email": ("unknown", "equal", "different"),
     "name": ("unknown", "equal", "different"),
-    "text": ("unknown", "90%", "60%", "30%", "12%", "less"),
+    "text": ("unknown", "equal", "90%", "60%", "30%", "12%", "less"),
     "parcel": ("unknown", "equal", "different"),
     "listing": ("unknown", "equal", "different"),
     "source": ("other", "same"),
+    "kind": ("unknown", "lease", "sale"),
+}
+# Fields that say more together than each for itself: a number for every pair of levels.
+CROSSES = (
+    ("price", "area"),
+    ("price", "distance"),
+    ("price", "street"),
+    ("price", "text"),
+    ("price", "phone"),
+    ("area", "distance"),
+    ("area", "unit"),
+    ("text", "phone"),
+)
+_PLAIN_FIELDS = tuple(LEVELS)
+LEVELS |= {
+    f"{one}*{other}": ("unknown", *(f"{a}*{b}" for a in LEVELS[one][1:] for b in LEVELS[other][1:]))
+    for one, other in CROSSES
 }
 FIELDS = tuple(LEVELS)
 LEVELS_MOST = max(map(len, LEVELS.values()))
@@ -78,6 +101,7 @@ def doors_of(left: Columns, right: Columns) -> NDArray[np.uint8]:
     at_door = number & street
     return np.select(
         [
+            ~named & (_is_flat(left) | _is_flat(right)),
             ~named,
             at_door & units & unit,
             at_door & units & ~unit,
@@ -85,7 +109,7 @@ def doors_of(left: Columns, right: Columns) -> NDArray[np.uint8]:
             at_door,
             number & (_street_likeness(left, right) >= _SIMILAR_STREET) & ~(units & ~unit),
         ],
-        [UNKNOWN_DOOR, SAME_UNIT, OTHER_UNIT, SAME_HOUSE, SAME_BUILDING, SIMILAR],
+        [UNKNOWN_FLAT, UNKNOWN_HOUSE, SAME_UNIT, OTHER_UNIT, SAME_HOUSE, SAME_BUILDING, SIMILAR],
         default=OTHER_DOOR,
     ).astype(np.uint8)
 
@@ -107,12 +131,23 @@ def levels_of(left: Columns, right: Columns) -> Levels:
         _equality(left["phone"], right["phone"]),
         _equality(left["email"], right["email"]),
         _equality(left["name"], right["name"]),
-        _text_level(left["text"], right["text"]),
+        _text_level(left, right),
         _equality(left["parcel"], right["parcel"]),
         _equality(left["listing"], right["listing"]),
         left["source"] == right["source"],
+        np.maximum(left["kind"], right["kind"]),
     )
-    return np.stack([each.astype(np.uint8) for each in found], axis=1)
+    plain = dict(zip(_PLAIN_FIELDS, (each.astype(np.uint8) for each in found), strict=True))
+    crossed = (_crossed(plain, one, other) for one, other in CROSSES)
+    return np.stack([*plain.values(), *crossed], axis=1)
+
+
+def _crossed(plain: Mapping[str, Levels], one: str, other: str) -> Levels:
+    """0 where either is not told, else the place of the pair of levels among all pairs."""
+    first, second = plain[one], plain[other]
+    told = (first > 0) & (second > 0)
+    place = (first - 1) * (len(LEVELS[other]) - 1) + second
+    return np.where(told, place, 0).astype(np.uint8)
 
 
 def text_likeness(left: Column, right: Column) -> NDArray[np.float64]:
@@ -121,8 +156,13 @@ def text_likeness(left: Column, right: Column) -> NDArray[np.float64]:
     return likeness
 
 
+def _is_flat(columns: Columns) -> Flags:
+    flat: Flags = (columns["unit"] > 0) | np.isin(columns["sub_type"], SHARED_SUB_TYPES)
+    return flat
+
+
 def _street_likeness(left: Columns, right: Columns) -> NDArray[np.float64]:
-    """Dice likeness of the letter triples of two street names."""
+    """Dice likeness of the letter pairs of two street names."""
     one, other = left["street_letters"], right["street_letters"]
     total = np.bitwise_count(one).astype(np.int16) + np.bitwise_count(other)
     likeness: NDArray[np.float64] = 2 * np.bitwise_count(one & other) / np.maximum(total, 1)
@@ -168,10 +208,12 @@ def _equality(one: Column, other: Column) -> Levels:
     return _first((one == 0) | (other == 0), one == other)
 
 
-def _text_level(one: Column, other: Column) -> Levels:
+def _text_level(left: Columns, right: Columns) -> Levels:
+    one, other = left["text"], right["text"]
     unknown = ~(has_text(one) & has_text(other))
+    copied = (left["letters"] == right["letters"]) & (left["letters"] > 0)
     likeness: Column = text_likeness(one, other)
-    return _first(unknown, *(likeness >= least for least in (0.9, 0.6, 0.3, 0.12)))
+    return _first(unknown, copied, *(likeness >= least for least in (0.9, 0.6, 0.3, 0.12)))
 
 
 def _first(unknown: Column, *steps: Column) -> Levels:

@@ -23,23 +23,27 @@ class Door(NamedTuple):
     unit: str | None = None
 
 
-def door_of(street: str | None, unit: str | None) -> Door:
-    if not street:
-        return Door()
-    line, unit_in_street = split_unit(street)
+def door_of(street: str | None, unit: str | None, *, unparsed: str | None = None) -> Door:
+    """`unparsed` is the whole address as stated: where `street` holds no door, its first
+    part may still name a street."""
+    line, unit_in_street = split_unit(street or "")
     normal = _normal(line)
     if normal is None:
-        return _street_only(line)
+        return _street_only((street or unparsed or "").split(",")[0])
     number, _, whole = normal.partition(" ")
     return Door(number, _core(whole), whole, normal_unit(unit or unit_in_street))
 
 
 def _street_only(line: str) -> Door:
+    """A corner, or words with a street's suffix: other words may be a city's or an advert's."""
+    name = _CORNER.sub("", line)
     # A made-up house number lets the same reader read the name.
-    normal = _normal(f"1 {_CORNER.sub('', line)}")
+    normal = _normal(f"1 {name}") if name.strip()[:1].isalpha() else None
     if normal is None:
         return Door()
     whole = normal.partition(" ")[2]
+    if name == line and not _SUFFIXES.intersection(whole.split()[1:]):
+        return Door()
     return Door(None, _core(whole), whole)
 
 

@@ -16,13 +16,14 @@ import msgspec
 from engine.intake.record import SourceRecord
 from engine.intake.resolution.contact_keys import email_key, name_key, phone_key
 from engine.intake.resolution.doors import door_of
-from engine.intake.resolution.text_sketch import text_sketch
+from engine.intake.resolution.text_sketch import letters_of, text_sketch
 
 UNKNOWN = -1
 DEGREES_PER_STEP = 1e-4
 CELL_RESOLUTION = 9
 LEASE, SALE = 1, 2
-SHARED_SUB_TYPES = frozenset({3, 4, 5, 6})
+# Condominium, apartment, cooperative, multi family: of which one address holds many.
+SHARED_SUB_TYPES = (3, 4, 5, 6)
 _SUB_TYPES = {
     "Single Family Residence": 1,
     "Townhouse": 2,
@@ -48,8 +49,9 @@ class MatchFeatures(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     `lot` (square feet), `year` are -1 if not said, `price` (whole USD, a month if for
     rent) is 0. `kind` is 1 for lease, 2 for sale; `sub_type` a code of 1 to 9.
     `street` hashes the name without direction and suffix, `whole_street` with them,
-    `street_letters` has a bit for each of its letter triples. `text` holds 24
-    little-endian 16-bit minima of word-triple hashes, empty for too little text.
+    `street_letters` has a bit for each of its letter pairs. `text` holds 24
+    little-endian 16-bit minima of word-triple hashes, empty for too little text; `letters`
+    hashes all its letters, if there are at least 80.
     """
 
     identity: int
@@ -78,12 +80,15 @@ class MatchFeatures(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     parcel: int = 0
     listing: int = 0
     text: bytes = b""
+    letters: int = 0
 
 
 def features_of(record: SourceRecord, *, stable_ids: bool) -> MatchFeatures:
     """The features of a cleaned record. `stable_ids` says that one home has one id at its
     source. An invented contact is no evidence and leaves no trace here."""
-    door = door_of(record.street_address, record.unit_number)
+    door = door_of(
+        record.street_address, record.unit_number, unparsed=record.contact.unparsed_address
+    )
     contact = None if record.contact.is_invented else record.contact
     latitude, longitude = _position(record)
     return MatchFeatures(
@@ -113,6 +118,7 @@ def features_of(record: SourceRecord, *, stable_ids: bool) -> MatchFeatures:
         parcel=hash32(_plain(record.parcel_number)),
         listing=hash32(_plain(record.listing_id)),
         text=text_sketch(record.remarks),
+        letters=hash32(letters_of(record.remarks)),
     )
 
 
@@ -156,11 +162,11 @@ def _cells(record: SourceRecord) -> bytes:
 
 
 def _letter_bits(name: str | None) -> int:
-    """A bit of 63 for each letter triple: one slip of the pen changes three of them."""
+    """A bit of 63 for each pair of letters: one slip of the pen changes three at most."""
     bits = 0
     padded = f" {name} " if name else ""
-    for start in range(len(padded) - 2):
-        bits |= 1 << (hash32(padded[start : start + 3]) % 63)
+    for start in range(len(padded) - 1):
+        bits |= 1 << (hash32(padded[start : start + 2]) % 63)
     return bits
 
 

@@ -70,7 +70,7 @@ class Resolver:
         if not batch:
             return found
         first = self._table.size
-        pairs = self.match_columns(columns_of(batch))
+        pairs = self.match_pairs(batch)
         for later, earlier, probability in zip(
             pairs.later.tolist(), pairs.earlier.tolist(), pairs.probability.tolist(), strict=True
         ):
@@ -80,8 +80,10 @@ class Resolver:
             matches.sort(key=lambda match: (-match.probability, match.row))
         return found
 
-    def match_columns(self, columns: Columns) -> Pairs:
-        """Add the columns' rows, and judge them against all earlier rows that share a key."""
+    def match_pairs(self, batch: Sequence[MatchFeatures]) -> Pairs:
+        """Add a batch that is not empty, and judge it against all earlier rows that share a
+        key: every such pair with its probability, whatever the threshold."""
+        columns = columns_of(batch)
         first = self._table.size
         self.add_columns(columns)
         batch_rows, earlier = self._index.pairs(blocking.sought_keys(columns))
@@ -96,6 +98,17 @@ class Resolver:
         ]
         probability = np.concatenate(parts) if parts else np.zeros(0)
         return Pairs(later, earlier, probability)
+
+    def levels_of_pairs(
+        self, later: NDArray[np.int64], earlier: NDArray[np.int64]
+    ) -> tuple[NDArray[np.uint8], comparison.Levels, NDArray[np.bool_]]:
+        """(door, levels of agreement, whether excluded) of pairs of rows, for training."""
+        left, right = self._table.take(later), self._table.take(earlier)
+        return (
+            comparison.doors_of(left, right),
+            comparison.levels_of(left, right),
+            comparison.is_excluded(left, right),
+        )
 
     def _judge(self, later: NDArray[np.int64], earlier: NDArray[np.int64]) -> NDArray[np.float64]:
         left, right = self._table.take(later), self._table.take(earlier)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 PLACES = 24
 SHINGLE_WORDS = 3
 WORDS_LEAST = 8
+LETTERS_LEAST = 80
 _WORDS_MOST = 2_000
 _WORD = re.compile(r"[^\W\d_]+")
 # Odd multipliers from a fixed sequence: the sketch of a text never changes.
@@ -37,6 +38,13 @@ def text_sketch(remarks: str | None) -> bytes:
         permuted = (shingles[:, None] * _MULTIPLIERS[None, :]) >> _SHIFT
     sketch: bytes = permuted.min(axis=0).astype("<u2").tobytes()
     return sketch
+
+
+def letters_of(remarks: str | None) -> str | None:
+    """The text's letters alone, by which one text posted twice is the same; None for less
+    than 80 of them."""
+    letters = "".join(_WORD.findall(remarks.lower())) if remarks else ""
+    return letters if len(letters) >= LETTERS_LEAST else None
 
 
 def _shingles(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -8,9 +8,9 @@ from typing import TypedDict
 
 import msgspec
 
-from engine.intake.sample_world.buildings import DOORS, plan_of, unit_of
+from engine.intake.sample_world.buildings import DOORS, plan_of, shows_its_plan, unit_of
 from engine.intake.sample_world.home import Home, Person
-from engine.intake.sample_world.offers import posts_of_a_scam, sightings_of
+from engine.intake.sample_world.offers import plan_posts, posts_of_a_scam, sightings_of
 from engine.intake.sample_world.people import agent_of, manager_of, owner_of, scammer_of
 from engine.intake.sample_world.places import Neighbourhood, neighbourhoods_of
 from engine.market_directory import Market
@@ -23,6 +23,7 @@ _RENTED_SHARE = 0.45
 _BY_OWNER_SHARE = 0.14
 _AGENT_LETS_SHARE = 0.5
 _MANAGERS_TEXT_SHARE = 0.75
+_PLAN_SHARE = 0.6
 
 _RENTED = (("Apartment", 55), ("Single Family Residence", 25), ("Townhouse", 11),
            ("Condominium", 6), ("Duplex", 3))  # fmt: skip
@@ -63,7 +64,7 @@ class HomeBuilder:
         for_rent = rng.random() < _RENTED_SHARE
         sub_type = _weighted(rng, _RENTED if for_rent else _SOLD)
         by_owner = not for_rent and rng.random() < _BY_OWNER_SHARE
-        number = self._number(market, slot, sub_type, rng)
+        number = self._number(market, street_name, slot, sub_type, rng)
         latitude, longitude = _position(area, street_name, number)
         home = Home(
             index=index,
@@ -85,9 +86,16 @@ class HomeBuilder:
             sightings=sightings_of(index, market.slug, rng, for_rent=for_rent, by_owner=by_owner),
             **_own_facts(market.slug, rng, for_rent=for_rent),
         )
-        return self._in_building(home, slot % DOORS, rng) if sub_type in _WITH_UNITS else home
+        if sub_type not in _WITH_UNITS:
+            return home
+        home = self._in_building(home, slot % DOORS, rng)
+        if not home.shows_its_plan:
+            return home
+        return msgspec.structs.replace(home, sightings=plan_posts(home.sightings, index, rng))
 
-    def _number(self, market: Market, slot: int, sub_type: str, rng: random.Random) -> int:
+    def _number(
+        self, market: Market, street: str, slot: int, sub_type: str, rng: random.Random
+    ) -> int:
         """A house number no other home of the street has, or that of a shared building.
 
         Houses stand on odd numbers, buildings of up to 24 homes on even ones.
@@ -95,7 +103,8 @@ class HomeBuilder:
         slots = 1 + self.size // (len(self.markets) * len(self._streets[market.slug]))
         stride = max(4, _HOUSE_NUMBER_MOST // slots // 4 * 4)
         if sub_type in _WITH_UNITS:
-            return 102 + slot // DOORS * DOORS * stride
+            start = 2 * random.Random(f"{street}/buildings").randrange(stride)
+            return 102 + start + slot // DOORS * DOORS * stride
         return 101 + slot * stride + 2 * rng.randrange(stride // 2)
 
     def _agent(
@@ -109,7 +118,7 @@ class HomeBuilder:
     def _in_building(self, home: Home, place: int, rng: random.Random) -> Home:
         """The home as one of a building's: a unit, a plan's facts, often the manager's text."""
         building = f"{home.postal_code}/{home.street}"
-        plan = plan_of(self._seed, building, rng)
+        plan = plan_of(self._seed, building, place)
         is_managed = home.sub_type == "Apartment"
         shares_text = is_managed and rng.random() < _MANAGERS_TEXT_SHARE
         floor = 1 + 0.015 * int(unit_of(place)[0])
@@ -124,6 +133,9 @@ class HomeBuilder:
             year_built=plan.year_built,
             price=_price(home.market, plan.living_area, level, for_rent=home.for_rent),
             agent=manager_of(self._seed, home.market, building) if is_managed else home.agent,
+            is_managed=is_managed,
+            shows_its_plan=is_managed and shows_its_plan(place) and rng.random() < _PLAN_SHARE,
+            office_unit=unit_of(0) if is_managed else None,
             text_seed=plan.text_seed if shares_text else home.text_seed,
         )
 
@@ -150,32 +162,28 @@ class HomeBuilder:
 
     def _scam(self, home: Home, rng: random.Random) -> Home:
         kind = rng.choice(("price-bait", "advance-fee", "clone"))
-        posts = posts_of_a_scam(home.index, rng)
-        crook = scammer_of(self._seed, home.market, rng)
-        offer = msgspec.structs.replace(
+        victim_index = home.index - len(self.markets)
+        if kind == "clone" and victim_index >= 0:
+            victim = self._honest(victim_index, random.Random(f"{self._seed}/{victim_index}"))
+            home = self._for_rent(msgspec.structs.replace(victim, index=home.index), rng)
+        elif kind == "clone":
+            kind = "price-bait"
+        return msgspec.structs.replace(
             home,
             price=max(250, round(home.price * rng.uniform(0.38, 0.62) / 5) * 5),
-            person=crook,
+            person=scammer_of(self._seed, home.market, rng),
             agent=None,
-            sightings=posts,
+            sightings=posts_of_a_scam(home.index, rng),
             scam=kind,
+            clone_of=victim_index if kind == "clone" else None,
         )
-        victim_index = home.index - len(self.markets)
-        if kind != "clone" or victim_index < 0:
-            return offer if kind != "clone" else msgspec.structs.replace(offer, scam="price-bait")
-        victim = self._honest(victim_index, random.Random(f"{self._seed}/{victim_index}"))
-        return msgspec.structs.replace(
-            victim,
-            index=home.index,
-            for_rent=True,
-            for_sale_by_owner=False,
-            price=offer.price,
-            person=crook,
-            agent=None,
-            sightings=posts,
-            scam="clone",
-            clone_of=victim_index,
-        )
+
+    def _for_rent(self, home: Home, rng: random.Random) -> Home:
+        """The home at a rent, its own if it has one."""
+        if home.for_rent:
+            return home
+        rent = _price(home.market, home.living_area, rng.uniform(0.9, 1.15), for_rent=True)
+        return msgspec.structs.replace(home, for_rent=True, for_sale_by_owner=False, price=rent)
 
 
 def _streets_of(areas: tuple[Neighbourhood, ...]) -> tuple[tuple[Neighbourhood, str], ...]:

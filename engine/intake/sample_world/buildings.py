@@ -29,12 +29,17 @@ def unit_of(place: int) -> str:
     return f"{1 + place // _DOORS_PER_FLOOR}{1 + place % _DOORS_PER_FLOOR:02d}"
 
 
-def plan_of(seed: int, building: str, rng: random.Random) -> Plan:
-    """One of the building's plans, drawn by the home's own `rng`."""
+def shows_its_plan(place: int) -> bool:
+    """One home of each plan: the one for which an office may post without naming a unit,
+    so that two such posts of one plan are one offer."""
+    return place < _PLANS
+
+
+def plan_of(seed: int, building: str, place: int) -> Plan:
+    """The plan of the `place`-th home: those above one another are alike."""
     plans = random.Random(f"{seed}/{building}/plans")
     year_built = plans.randrange(1965, 2026)
-    number = rng.randrange(_PLANS)
-    for _ in range(number + 1):
+    for _ in range(place % _PLANS + 1):
         bedrooms = plans.choice((0, 1, 1, 2, 2, 3))
         plan = Plan(
             bedrooms=bedrooms,

@@ -31,7 +31,8 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
     the honest home `clone_of` under another contact, at a lower price). `twin_of` is the
     home that is the same property on other terms: for lease and for sale are two leads.
     `person` makes the offer; where there is an `agent`, portals show the agent instead.
-    Homes of one plan of a managed building may share their `text_seed`.
+    Homes of one plan of a managed building may share their `text_seed`; posts of the one
+    that `shows_its_plan` name no unit, and some of the others' name the `office_unit`.
     """
 
     index: int
@@ -59,5 +60,8 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
     text_seed: int
     sightings: tuple[Sighting, ...]
     scam: str | None = None
+    is_managed: bool = False
+    shows_its_plan: bool = False
+    office_unit: str | None = None
     clone_of: int | None = None
     twin_of: int | None = None

@@ -42,6 +42,16 @@ def sightings_of(
     return tuple(found)
 
 
+def plan_posts(
+    sightings: tuple[Sighting, ...], index: int, rng: random.Random
+) -> tuple[Sighting, ...]:
+    """Two to five posts if there is one: an office posts a plan every few days, and only
+    there. Without a post the sightings as they are."""
+    if all(each.source != "craigslist" for each in sightings):
+        return sightings
+    return tuple(Sighting("craigslist", _post_id(index, n)) for n in range(rng.randrange(2, 6)))
+
+
 def posts_of_a_scam(index: int, rng: random.Random) -> tuple[Sighting, ...]:
     return tuple(Sighting("craigslist", _post_id(index, n)) for n in range(rng.randrange(1, 4)))
 

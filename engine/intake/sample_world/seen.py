@@ -84,7 +84,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 def as_seen(home: Home, sighting: Sighting) -> Seen:
     """The sighting's statements: each kind of source has its habits (`habits.py`)."""
     rng = random.Random(f"{home.text_seed}/{home.index}/{sighting.source}/{sighting.source_id}")
-    habits = habits_of(sighting.source)
+    habits = habits_of(sighting.source, is_flat=home.unit is not None)
     place = _place(home, habits, rng)
     person = _person(home, habits, rng)
     title, remarks = _text(home, sighting, habits, place, person, rng)
@@ -135,8 +135,9 @@ class _Price(TypedDict):
 def _place(home: Home, habits: Habits, rng: random.Random) -> _Place:
     style = rng.randrange(4)
     street, unit = _street(home.street, habits, rng, style=style), None
-    if home.unit is not None and street is not None and street[0].isdigit():
-        unit = unit_writing(home.unit, style=style) if rng.random() < habits.unit else None
+    if street is not None and street[0].isdigit():
+        unit = _unit(home, habits, rng)
+        unit = None if unit is None else unit_writing(unit, style=style)
     postal_code: str | None = home.postal_code
     if rng.random() < habits.wrong_postal_code:
         postal_code = other_postal_code(home.postal_code, rng)
@@ -160,6 +161,17 @@ def _place(home: Home, habits: Habits, rng: random.Random) -> _Place:
         latitude=latitude if has_point else None,
         longitude=longitude if has_point else None,
     )
+
+
+def _unit(home: Home, habits: Habits, rng: random.Random) -> str | None:
+    """The unit, none, or that of the office for whichever flat it lets."""
+    is_post = habits.offices_unit > 0
+    if home.shows_its_plan and is_post:
+        return None
+    if home.office_unit is not None and rng.random() < habits.offices_unit:
+        return home.office_unit
+    share = _MANAGED_UNIT_SHARE if is_post and home.is_managed else habits.unit
+    return home.unit if rng.random() < share else None
 
 
 def _street(street: str, habits: Habits, rng: random.Random, *, style: int) -> str | None:
@@ -218,7 +230,7 @@ class _Chance:
 
 
 def _price(home: Home, habits: Habits, rng: random.Random) -> _Price:
-    """Today's price, one from before a cut, or one with a monthly fee added to the rent."""
+    """Today's price, one from before a cut, a plan's of another day, or one with a fee."""
     step = 5 if home.for_rent else 500
     was_cut = random.Random(f"{home.text_seed}/{home.index}/cut").random() < _CUT_SHARE
     before = None
@@ -228,6 +240,8 @@ def _price(home: Home, habits: Habits, rng: random.Random) -> _Price:
     price: int | None = home.price
     if before is not None and rng.random() < habits.stale_price / _CUT_SHARE:
         price, before = before, None
+    elif home.shows_its_plan and rng.random() < habits.daily_price:
+        price = round(home.price * rng.uniform(0.97, 1.03) / step) * step
     elif home.for_rent and rng.random() < habits.fee_in_price:
         price = home.price + rng.choice((15, 25, 40, 50))
     if rng.random() >= habits.price:
@@ -239,7 +253,7 @@ def _person(home: Home, habits: Habits, rng: random.Random) -> Person | None:
     """Portals show the agent, who has many homes; classifieds often the owner."""
     if rng.random() >= habits.contact:
         return None
-    own = home.agent is None or rng.random() < habits.owners_own
+    own = not home.is_managed and rng.random() < habits.owners_own
     person = home.person if own or home.agent is None else home.agent
     if rng.random() < habits.whole_contact:
         return person
@@ -260,7 +274,7 @@ def _text(
 
     A clone has its victim's words. Posts of one home on classifieds are edited copies.
     """
-    is_own = home.agent is not None and rng.random() < habits.own_words
+    is_own = home.agent is not None and not home.is_managed and rng.random() < habits.own_words
     voice = f"{home.text_seed}/own" if is_own else f"{home.text_seed}"
     lines = lines_of(home, voice)
     if sighting.source in CLASSIFIEDS:
@@ -285,3 +299,4 @@ _CROSS_STREETS = (
     "Main St", "2nd St", "Park Ave", "Oak Blvd", "the freeway", "Central Ave", "Lake Rd",
 )  # fmt: skip
 _CUT_SHARE = 0.2
+_MANAGED_UNIT_SHARE = 0.99

@@ -7,6 +7,7 @@ from engine.intake.address import normal_unit
 from engine.intake.readings import bathrooms_of
 from engine.intake.record import SourceRecord
 from engine.intake.sample_world.seen import Seen
+from engine.intake.tables import whole_address
 from engine.market.answers import Contact
 
 _INCOME_SUB_TYPES = frozenset({"Duplex"})
@@ -43,6 +44,9 @@ def stated_record(seen: Seen) -> SourceRecord:
             email=person.email if person else None,
             latitude=seen.latitude,
             longitude=seen.longitude,
+            unparsed_address=whole_address(
+                seen.street_line, seen.city, seen.state, seen.postal_code
+            ),
         ),
         is_sample=True,
         extra={"bathrooms_stated": bathrooms_stated},

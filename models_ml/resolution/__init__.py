@@ -1,0 +1,1 @@
+"""Training and measuring entity resolution; the scorer itself is engine.intake.resolution."""
