@@ -26,7 +26,7 @@ from engine.adapters.sources.fetch_failed import FetchFailed
 
 log = logging.getLogger(__name__)
 
-PAGES_PER_TASK = 30
+PAGES_PER_TASK = 60
 TAKES_UNDER_WAY_MAX = 6
 TRIES_MAX = 3
 # A site that fails so often in a row is left alone until its next turn.
