@@ -10,7 +10,7 @@ from engine.intake.cleaning.states import state_code
 from engine.intake.document import Document
 from engine.intake.home_place import Place, place_of
 from engine.intake.portal_home import moment_of_milliseconds, real_name
-from engine.intake.property_kinds import property_kind
+from engine.intake.property_kinds import is_known_sub_type_word, property_kind
 from engine.intake.readings import (
     area_of,
     bathrooms_of,
@@ -33,6 +33,7 @@ REMARKS_LENGTH_MAX = 20_000
 RENTALS = "1468271819871448"
 HOME_SALES = "821056594720130"
 _ITEM_ADDRESS = "https://www.facebook.com/marketplace/item/{}/"
+_ROOMS_LENGTH_MAX = 60
 _EPOCH_SECONDS_MAX = 4_102_444_800  # The year 2100.
 
 _BEDROOMS = re.compile(r"(\d{1,2})\s*(?:beds?|bedrooms?|br|bd)\b", re.I)
@@ -71,7 +72,7 @@ def read_listing(
             content_hash=digest,
         )
 
-    if not _is_property(listing, title):
+    if not _is_property(listing):
         return rejected("not-property", f"category {_category(listing)}: {title}")
     if source_id is None:
         return rejected("no-id", f"no id at {title}")
@@ -96,9 +97,9 @@ def _record(
 ) -> SourceRecord:
     price, before = _price(listing), _price_before(listing)
     for_rent = _for_rent(listing, price)
-    rooms = _rooms(listing, title)
+    rooms = _rooms(listing)
     bathrooms, bathrooms_stated = bathrooms_of(_first(_BATHROOMS, rooms))
-    property_type, sub_type = property_kind(_kind(title), for_rent=bool(for_rent))
+    property_type, sub_type = property_kind(_kind(listing), for_rent=bool(for_rent))
     extra: dict[str, str | int | float | bool | None] = {
         "bathrooms_stated": bathrooms_stated,
         "lease_amount_frequency": price.frequency if for_rent else None,
@@ -149,14 +150,14 @@ def _category(listing: dict[str, Any]) -> str | None:
     )
 
 
-def _is_property(listing: dict[str, Any], title: str | None) -> bool:
+def _is_property(listing: dict[str, Any]) -> bool:
     """By its category; where that is another one or none, by what only homes have."""
     if _category(listing) in {RENTALS, HOME_SALES}:
         return True
     if _category(listing) is not None and "unit_room_info" not in listing:
         return False
     has_rooms = _BEDROOMS.search(_line(listing.get("unit_room_info")) or "") is not None
-    return has_rooms or _FORM_TITLE.fullmatch(title or "") is not None
+    return has_rooms or _form_title(listing) is not None
 
 
 def _for_rent(listing: dict[str, Any], price: StatedPrice) -> bool | None:
@@ -198,20 +199,21 @@ def _status(listing: dict[str, Any]) -> str:
     return "Pending" if is_true(listing.get("is_pending")) else "Active"
 
 
-def _rooms(listing: dict[str, Any], title: str | None) -> str:
+def _rooms(listing: dict[str, Any]) -> str:
     """`2 beds · 1 bath`, where the site's form put it."""
     subtitles = objects_in(listing, "custom_sub_titles_with_rendering_flags")
     stated = [
         _line(listing.get("unit_room_info")),
         *(_line(each.get("subtitle")) for each in subtitles),
         *_display_labels(listing),
-        title if _FORM_TITLE.fullmatch(title or "") else None,
+        _form_title(listing),
     ]
     return next((text.lower() for text in stated if text and _is_rooms(text)), "")
 
 
 def _is_rooms(text: str) -> bool:
-    return len(text) <= 60 and bool(_BEDROOMS.search(text) or _STUDIO.search(text))
+    found = _BEDROOMS.search(text) or _BATHROOMS.search(text) or _STUDIO.search(text)
+    return len(text) <= _ROOMS_LENGTH_MAX and found is not None
 
 
 def _display_labels(listing: dict[str, Any]) -> list[str]:
@@ -225,9 +227,17 @@ def _display_labels(listing: dict[str, Any]) -> list[str]:
     ]
 
 
-def _kind(title: str | None) -> str | None:
-    match = _FORM_TITLE.fullmatch(title or "")
-    return match[1] if match else None
+def _form_title(listing: dict[str, Any]) -> str | None:
+    """The title that the site's form made, where the advertiser gave another too."""
+    titles = (_line(listing.get(name)) for name in _TITLES)
+    return next((title for title in titles if title and _FORM_TITLE.fullmatch(title)), None)
+
+
+def _kind(listing: dict[str, Any]) -> str | None:
+    match = _FORM_TITLE.fullmatch(_form_title(listing) or "")
+    if match and match[1]:
+        return match[1]
+    return next((text for text in _display_labels(listing) if is_known_sub_type_word(text)), None)
 
 
 def _area(listing: dict[str, Any]) -> int | None:

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from typing import Protocol, overload
 
 from engine.intake.sample_world.builder import HomeBuilder
+from engine.intake.sample_world.facebook_listings import facebook_answers
 from engine.intake.sample_world.fsbo_page import fsbo_pages
 from engine.intake.sample_world.home import Home, Sighting
+from engine.intake.sample_world.linkedin_pages import linkedin_documents
 from engine.intake.sample_world.local_feeds import local_feed
 from engine.intake.sample_world.offers import COPIES_MAX, POST_ID_BASE
 from engine.intake.sample_world.post_page import post_page, post_pages
@@ -41,6 +43,8 @@ RENDERERS: dict[str, Renderer] = {
     "realtor": realtor_results,
     "fsbo": fsbo_pages,
     "mls": reso_pages,
+    "facebook": facebook_answers,
+    "linkedin": linkedin_documents,
     "las-vegas": local_feed,
     "dallas": local_feed,
     "austin": local_feed,

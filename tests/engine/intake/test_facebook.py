@@ -106,6 +106,19 @@ def test_a_listing_in_full() -> None:
     assert record.extra["images"] == 2
 
 
+def test_short_facts_beside_the_title() -> None:
+    labels = ("Townhouse", "2 baths", "1,100 sq ft")
+    section = {
+        "section_type": "UNIT_SUBTITLE",
+        "pdp_fields": [{"display_label": label} for label in labels],
+    }
+    bare = LISTING | {"unit_room_info": None, "unit_area_info": None}
+    record = one(bare | {"pdp_display_sections": [section]})
+    assert (record.property_sub_type, record.bathrooms_total_integer) == ("Townhouse", 2)
+    assert record.living_area == 1100
+    assert record.bedrooms_total is None
+
+
 def test_a_page_tells_a_listing_in_parts() -> None:
     part = {key: LISTING[key] for key in ("id", "marketplace_listing_title")}
     rest = {key: value for key, value in LISTING.items() if key != "redacted_description"}
