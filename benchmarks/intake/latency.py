@@ -3,7 +3,7 @@
     python -m benchmarks.intake.latency [--pages 3000] [--rate 100]
 
 A throw-away installation reads a site of invented posts at `--rate` pages a second (the
-per-host budget is set to it) through the polite client, the Ray tasks, the desk and the
+delay that its robots.txt asks for) through the polite client, the Ray tasks, the desk and the
 book. The site notes when it served each post, a websocket client when `lead.listed` came.
 Posts that join a lead listed before are left out. There is no usual way of doing this to
 set beside it: the CPU that the machine spent meanwhile is reported instead.
@@ -15,21 +15,22 @@ import argparse
 import asyncio
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import asyncpg
 import psutil
 import uvicorn
 import websockets
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
 
 from benchmarks.stand import MARKET, Side, stand
 from engine.adapters.local.ports import free_port
@@ -39,7 +40,6 @@ from engine.adapters.sources.replay_site import replay_site
 from engine.intake.sample_world import SampleWorld
 from engine.intake.sample_world.world import DEFAULT_AS_OF
 from engine.market_directory import load_markets
-from engine.source_directory import DEFAULT_FILE
 
 SETTLE_SECONDS = 5.0
 
@@ -73,12 +73,9 @@ def main() -> None:
     options = parser.parse_args()
 
     posts = TimedPosts(options.pages)
-    with _site(posts) as port, tempfile.TemporaryDirectory() as folder:
-        sources = Path(folder) / "sources.toml"
-        sources.write_text(_paced(options.rate))
+    with _site(posts, options.rate) as port:
         more = {
             "AIQLEADS_REPLAY_URL": f"http://127.0.0.1:{port}",
-            "AIQLEADS_SOURCES_FILE": str(sources),
             "AIQLEADS_INGEST_SCHEDULE": "off",
         }
         with stand(0, with_baseline=False, environment=more) as standing:
@@ -95,18 +92,15 @@ def main() -> None:
     print(f"slowest: {delays[-1] * 1e3:,.0f} ms, mean {statistics.mean(delays) * 1e3:,.0f} ms")
 
 
-def _paced(rate: float) -> str:
-    """The sources as shipped, Craigslist at `rate` requests a second."""
-    entry = re.compile(r'(name = "craigslist"\n)')
-    pace = f"requests_per_second = {rate}\nconcurrency = 16\n"
-    return entry.sub(rf"\g<1>{pace}", DEFAULT_FILE.read_text(), count=1)
-
-
 @contextmanager
-def _site(posts: TimedPosts) -> Iterator[int]:
+def _site(posts: TimedPosts, rate: float) -> Iterator[int]:
+    async def robots(_request: Request) -> Response:
+        return PlainTextResponse(f"User-agent: *\nCrawl-delay: {1 / rate:.4f}\n")
+
     port = free_port()
     world = SampleWorld(7, 1, [load_markets()[MARKET]])
-    app = replay_site(posts, SampleDocuments(world, DEFAULT_AS_OF))
+    site = replay_site(posts, SampleDocuments(world, DEFAULT_AS_OF))
+    app = Starlette(routes=[Route("/robots.txt", robots), Mount("/", site)])
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
