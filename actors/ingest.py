@@ -62,6 +62,7 @@ class RayPorts:
             scheduling_strategy="SPREAD",
         )(read_pages)
         self._desk: Any = None
+        self._tokens_left = settings.repair_tokens_per_run
         self.upload_ids: list[str] = []
 
     async def discover(self, walk: dict[str, Any]) -> AsyncGenerator[Batch]:
@@ -91,12 +92,18 @@ class RayPorts:
 
     async def read(self, batch: Batch) -> AsyncGenerator[tuple[Any, Reading]]:
         """Payloads stay where they were made: only what is told of them comes here."""
-        stream = self._task.remote(self._settings, self._source, self._market, batch)
+        # What a task leaves of its part of the budget comes back; a lost one has spent it.
+        tokens = self._tokens_left // 2
+        self._tokens_left -= tokens
+        stream = self._task.remote(self._settings, self._source, self._market, batch, tokens)
         ended = False
         try:
             async for payload in stream:
-                yield payload, await (await anext(stream))
+                reading = await (await anext(stream))
+                tokens -= reading.tokens
+                yield payload, reading
             ended = True
+            self._tokens_left += tokens
         except (RayError, StopAsyncIteration) as error:
             ended = True
             raise TaskLost(f"{type(error).__name__}: {str(error)[:500]}") from error

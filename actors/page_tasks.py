@@ -16,6 +16,7 @@ import asyncpg
 import msgspec
 
 from actors.intake_desk import encode_records
+from actors.repairs import Repairs, open_repairs
 from engine.adapters.postgres.fetched_pages import FetchedPage, read_elsewhere
 from engine.adapters.postgres.runs import PageFailure
 from engine.adapters.postgres.signals import write_signals
@@ -25,7 +26,7 @@ from engine.adapters.sources.fetchers import client_for, fetch
 from engine.adapters.sources.parsers import open_parsers
 from engine.adapters.sources.polite_client import PoliteClient
 from engine.intake.cleaning import clean
-from engine.intake.document import Document, Parsed
+from engine.intake.document import Document, Parsed, Parser
 from engine.intake.drift import fill_of
 from engine.intake.invented_contact import with_invented_contact
 from engine.intake.listing import GONE_STATUSES
@@ -48,7 +49,8 @@ FLUSH_SECONDS = 0.2
 class Reading(msgspec.Struct):
     """What one stretch of reading brought: pages now read through, those that are as they
     were, those that failed, and how many records are usable, unusable, or stand in another
-    market whose run reads the same document. `filled` counts the records with a field."""
+    market whose run reads the same document. `filled` counts the records with a field,
+    `tokens` what the model was paid for them."""
 
     pages: list[FetchedPage] = []
     unchanged: list[str] = []
@@ -58,6 +60,7 @@ class Reading(msgspec.Struct):
     elsewhere: int = 0
     signals: int = 0
     filled: dict[str, int] = {}
+    tokens: int = 0
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -90,13 +93,15 @@ def payload_of(
 
 
 def read_pages(
-    settings: Settings, source: Source, market: str, batch: Batch
+    settings: Settings, source: Source, market: str, batch: Batch, tokens_max: int = 0
 ) -> Iterator[bytes | Reading]:
     """Read a batch (a streaming Ray task): the desk's payload, empty when there is nothing
-    for it, and the Reading that tells what is in it, in turn until all is read."""
-    reader = PageReader(settings, source, market, load_markets(settings.markets_file))
+    for it, and the Reading that tells what is in it, in turn until all is read. The model
+    that repairs records may be asked for `tokens_max` tokens."""
+    markets, parse = load_markets(settings.markets_file), open_parsers(settings)[source.parser]
+    reader = PageReader(settings, source, market, markets, parse)
     with asyncio.Runner() as runner:
-        readings = reader.read(batch)
+        readings = reader.read(batch, tokens_max)
         try:
             while (found := runner.run(_next(readings))) is not None:
                 payload, reading = found
@@ -121,28 +126,33 @@ class PageReader:
         source: Source,
         market: str,
         markets: Mapping[str, Market],
+        parse: Parser,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._source = source
         self._market = market
         self._clock = clock
-        self._parse = open_parsers(settings)[source.parser]
+        self._parse = parse
         self._sorting = Sorting(settings, source, market, markets)
         self._reading = Reading()
+        self._repairs: Repairs
         self._since = clock()
 
-    async def read(self, batch: Batch) -> AsyncGenerator[tuple[bytes, Reading]]:
+    async def read(
+        self, batch: Batch, tokens_max: int = 0
+    ) -> AsyncGenerator[tuple[bytes, Reading]]:
         """(payload, Reading) as often as there is enough, or something for long enough."""
-        for document in batch.documents:
-            async for flushed in self._read(document, document.url):
-                yield flushed
-        if batch.addresses:
-            async with client_for(self._source, self._settings) as client:
-                async for flushed in self._read_all(batch.addresses, client):
+        async with open_repairs(self._settings, tokens_max) as self._repairs:
+            for document in batch.documents:
+                async for flushed in self._read(document, document.url):
                     yield flushed
-        if self._holds_something():
-            yield await self._flush()
+            if batch.addresses:
+                async with client_for(self._source, self._settings) as client:
+                    async for flushed in self._read_all(batch.addresses, client):
+                        yield flushed
+            if self._holds_something():
+                yield await self._flush()
 
     async def _read_all(
         self, addresses: Sequence[Address], client: PoliteClient
@@ -228,12 +238,15 @@ class PageReader:
         self._since = self._clock()
         reading.records, reading.rejected = len(sorting.records), len(sorting.rejected)
         reading.elsewhere, reading.signals = sorting.elsewhere, len(sorting.signals)
-        reading.filled = fill_of(sorting.records)
+        tokens_left = self._repairs.tokens_left
+        records = await self._repairs.repaired(sorting.records)
+        reading.tokens = tokens_left - self._repairs.tokens_left
+        reading.filled = fill_of(records)
         if sorting.signals:
             await self._write(sorting.signals)
-        if not sorting.records and not sorting.rejected:
+        if not records and not sorting.rejected:
             return b"", reading
-        return payload_of(sorting.records, sorting.rejected, self._source), reading
+        return payload_of(records, sorting.rejected, self._source), reading
 
     async def _write(self, signals: Sequence[Signal]) -> None:
         connection = await asyncpg.connect(self._settings.database_url, timeout=10)
