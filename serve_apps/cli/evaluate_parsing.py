@@ -47,8 +47,9 @@ class Evaluation:
         feed = feed_parser(load_mappings(), markets)
         own = {"feed": feed, "linkedin": linkedin_parser(markets)}
         self._parsers: dict[str, Parser] = {**PARSERS, **own}
-        self._references = dict(_references(captures / REFERENCE))
-        self._posts: dict[str, SourceRecord] = {}
+        self._references: dict[str, Reference] = {}
+        self._not_read: list[tuple[str, str]] = []
+        self._posts: dict[str, tuple[SourceRecord, ZoneInfo | None]] = {}
         self._tallies: dict[str, FileTally] = {}
         self._ids: dict[str, set[str]] = {}
         self._compared = Comparison("posts against the reference's reading")
@@ -57,18 +58,32 @@ class Evaluation:
     def run(self) -> Outcome:
         found = list(find_files(self._captures, frozenset(self._markets)))
         files = [each for each in found if isinstance(each, SourceFile)]
-        not_read = [(each.name, each.reason) for each in found if isinstance(each, NotRead)]
+        self._not_read = [(each.name, each.reason) for each in found if isinstance(each, NotRead)]
         if not files:
             raise NothingToRead(f"{self._captures} holds no file that a parser reads")
+        self._read_references()
         for file in sorted(files, key=lambda each: not each.name.startswith(POSTS)):
             if file.parser in self._parsers:
                 self._read(file)
             else:
-                not_read.append((file.name, f"parser {file.parser} is not registered"))
+                reason = f"parser {file.parser} is not registered"
+                self._not_read.append((file.name, reason))
         tallies = sorted(self._tallies.values(), key=lambda tally: tally.name)
         for tally in tallies:
             tally.distinct_ids = len(self._ids[tally.name])
-        return Outcome(str(self._captures), self._compared, self._rows, tallies, not_read)
+        return Outcome(str(self._captures), self._compared, self._rows, tallies, self._not_read)
+
+    def _read_references(self) -> None:
+        """The reference's records by the id of the page that each was read from."""
+        for path in sorted((self._captures / REFERENCE).glob("*.jsonl")):
+            with path.open("rb") as lines:
+                for number, line in enumerate(lines, start=1):
+                    reference = _reference(line)
+                    if reference is not None:
+                        self._references[reference.page_id] = reference
+                    elif line.strip():
+                        place = f"{REFERENCE}/{path.name} line {number}"
+                        self._not_read.append((place, "no record of the reference"))
 
     def _read(self, file: SourceFile) -> None:
         tally = self._tally(file)
@@ -107,14 +122,13 @@ class Evaluation:
     def _compare(self, file: SourceFile, record: SourceRecord, content: bytes) -> None:
         zone = self._zone(file.market)
         if file.name.startswith(POSTS):
-            self._posts[record.source_id] = record
+            self._posts[record.source_id] = (record, zone)
             reference = self._references.get(record.source_id)
             if reference is not None:
                 compared = compare(record, reference, shown_on(content), zone)
                 self._compared.add(record.source_id, compared)
         elif record.source_id in self._posts and record.extra.get("result_row"):
-            post = self._posts[record.source_id]
-            self._rows.add(record.source_id, compare_row(record, post))
+            self._rows.add(record.source_id, compare_row(record, *self._posts[record.source_id]))
 
     def _zone(self, market: str | None) -> ZoneInfo | None:
         found = self._markets.get(market or "")
@@ -135,11 +149,8 @@ def _alike(one: Path, other: Path) -> bool:
     return _DIGITS.sub("*", one.name) == _DIGITS.sub("*", other.name)
 
 
-def _references(folder: Path) -> Iterator[tuple[str, Reference]]:
-    """The reference's records by the id of the page that each was read from."""
-    for path in sorted(folder.glob("*.jsonl")):
-        with path.open(encoding="utf-8") as lines:
-            for line in lines:
-                reference = reference_of(json.loads(line)) if line.strip() else None
-                if reference is not None:
-                    yield reference.page_id, reference
+def _reference(line: bytes) -> Reference | None:
+    try:
+        return reference_of(json.loads(line))
+    except (ValueError, RecursionError):
+        return None

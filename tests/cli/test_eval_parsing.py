@@ -132,6 +132,13 @@ def test_a_folder_without_sources_is_named(tmp_path: Path) -> None:
     assert str(tmp_path) in done.stderr
 
 
+def test_a_broken_line_of_the_reference_is_named(folder: Path) -> None:
+    path = folder / "craigslist" / "posts_parsed" / "austin.jsonl"
+    path.write_text(path.read_text() + "{broken\n")
+    place = "craigslist/posts_parsed/austin.jsonl line 2"
+    assert dict(answer(folder)["not_read"])[place] == "no record of the reference"
+
+
 def test_only_known_markets_have_a_zone(folder: Path) -> None:
     posts = folder / "craigslist" / "posts_html"
     (posts / "austin").rename(posts / "atlantis")

@@ -13,6 +13,7 @@ from engine.intake.record import FieldNote, Rejected
 SOURCE = "craigslist"
 DETAIL_LENGTH_MAX = 500
 
+_SAMPLE_MARK = 'name="x-aiqleads-sample"'
 POST_ID_IN_URL = re.compile(r"/(?:d/[^/]{0,300}/)?(\d{5,20})\.html(?:[?#]|$)")
 
 
@@ -31,6 +32,11 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     def id_in_url(self) -> str | None:
         match = POST_ID_IN_URL.search(self.url)
         return match[1] if match else None
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether the sample world made it."""
+        return _SAMPLE_MARK in self.text
 
     def rejected(self, reason: str, detail: str, source_id: str | None = None) -> Rejected:
         return Rejected(

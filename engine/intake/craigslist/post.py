@@ -33,7 +33,7 @@ TITLE_LENGTH_MAX = 300
 _POST_ID = re.compile(r"post id:\s*(\d{5,20})")
 _REPOST_LINE = "\nrepost_of: "
 _DIGITS = re.compile(r"\d{5,20}")
-_NEAR = re.compile(r"\s+near\s+.*$", re.I | re.S)
+_NEAR = re.compile(r"(?:^|\s+)near\s+.*$", re.I | re.S)
 # What stands on lines of its own.
 _BLOCKS = "hr, p, div, li, h1, h2, h3, h4, h5, h6, tr, blockquote, pre"
 _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
@@ -110,7 +110,7 @@ def _record(page: Page, source_id: str, title: str, section: str | None) -> Sour
         content_hash=page.digest,
         fetched_at=page.fetched_at,
         licence=page.licence,
-        is_sample=tree.css_first('meta[name="x-aiqleads-sample"]') is not None,
+        is_sample=page.is_sample,
         notes=_notes(page, said),
         extra=_extra(page, said, section, for_rent, _neighborhood(heading)),
     )

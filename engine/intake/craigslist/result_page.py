@@ -84,11 +84,10 @@ def read_results(page: Page) -> Iterator[Parsed]:
 
 def _rows(page: Page) -> Iterator[ResultRow]:
     seen: set[str] = set()
-    is_sample = page.tree.css_first('meta[name="x-aiqleads-sample"]') is not None
     for row in _all_rows(page.tree):
         if row.href not in seen and len(seen) < ROWS_MAX:
             seen.add(row.href)
-            yield msgspec.structs.replace(row, is_sample=is_sample)
+            yield msgspec.structs.replace(row, is_sample=page.is_sample)
 
 
 def _all_rows(tree: LexborHTMLParser) -> Iterator[ResultRow]:

@@ -74,7 +74,7 @@ def _of_street(ours: Any, theirs: Any, shown: Shown) -> str | None:
         if ours is None and theirs == (shown.beside or "").strip("()").partition("near")[0].strip():
             return "reference-takes-words-beside-title"
         return "reference-reads-only-the-map-line" if ours == shown.data_address else None
-    if theirs != line.partition("near")[0].strip():
+    if (theirs or "") != line.partition("near")[0].strip():
         return None
     if line.casefold().startswith(f"{ours} near ".casefold()):
         return "reference-keeps-cross-street"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, tzinfo
+
 from engine.intake.parse_check.comparison import UNEXPLAINED, Compared
-from engine.intake.readings import moment_of
 from engine.intake.record import SourceRecord
 
 CHANGED_SINCE = "post-changed-after-the-row"
@@ -13,8 +14,9 @@ ROW_EXPLANATIONS = {
 }
 
 
-def compare_row(row: SourceRecord, post: SourceRecord) -> list[Compared]:
-    """Every field that the row states, or that it should and does not."""
+def compare_row(row: SourceRecord, post: SourceRecord, zone: tzinfo | None) -> list[Compared]:
+    """Every field that either states. `zone` is the city's, in which rows show their time;
+    without it, no change is known to be a later one."""
     pairs = (
         ("price", row.list_price, post.list_price),
         ("title", row.title, post.title),
@@ -24,17 +26,28 @@ def compare_row(row: SourceRecord, post: SourceRecord) -> list[Compared]:
         ("address of the page", row.contact.source_url, post.contact.source_url),
         ("section", row.extra.get("section"), post.extra.get("section")),
     )
+    is_changed = _is_changed(row, post, zone)
     return [
-        Compared(name, ours, theirs, "" if ours == theirs else _rule(name, ours, theirs, row, post))
+        Compared(
+            name, ours, theirs, "" if ours == theirs else _rule(name, ours, theirs, is_changed)
+        )
         for name, ours, theirs in pairs
         if not (ours is None and theirs is None)
     ]
 
 
-def _rule(name: str, ours: object, theirs: object, row: SourceRecord, post: SourceRecord) -> str:
+def _rule(name: str, ours: object, theirs: object, is_changed: bool) -> str:
     if name == "beds" and ours is None and theirs == 0:
         return "row-leaves-studio-blank"
-    shown, changed = moment_of(row.modification_timestamp), moment_of(post.modification_timestamp)
-    if shown is not None and changed is not None and changed > shown:
-        return CHANGED_SINCE
-    return UNEXPLAINED
+    return CHANGED_SINCE if is_changed else UNEXPLAINED
+
+
+def _is_changed(row: SourceRecord, post: SourceRecord, zone: tzinfo | None) -> bool:
+    if row.modification_timestamp is None or post.modification_timestamp is None:
+        return False
+    shown = datetime.fromisoformat(row.modification_timestamp)
+    if shown.tzinfo is None:
+        if zone is None:
+            return False
+        shown = shown.replace(tzinfo=zone)
+    return datetime.fromisoformat(post.modification_timestamp) > shown

@@ -181,9 +181,13 @@ def test_rows_differ_by_a_later_change_or_without_a_name() -> None:
     row = msgspec.structs.replace(
         shown, list_price=1400, modification_timestamp="2022-07-01T16:00:00"
     )
-    assert {c.field: c.rule for c in compare_row(row, shown) if c.rule} == {"price": CHANGED_SINCE}
-    later = msgspec.structs.replace(row, modification_timestamp="2022-08-01T16:00:00")
-    assert {c.field: c.rule for c in compare_row(later, shown) if c.rule} == {"price": UNEXPLAINED}
+    found = compare_row(row, shown, CHICAGO)
+    assert {each.field: each.rule for each in found if each.rule} == {"price": CHANGED_SINCE}
+    # Shown at eight in the evening of the city, twelve hours after the change.
+    later = msgspec.structs.replace(row, modification_timestamp="2022-07-02T20:00:00")
+    for zone in (CHICAGO, None):
+        found = compare_row(later, shown, zone)
+        assert {each.field: each.rule for each in found if each.rule} == {"price": UNEXPLAINED}
 
 
 def traced(record: SourceRecord, content: bytes) -> dict[str, str]:
