@@ -204,6 +204,31 @@ async def test_a_killed_run_is_gone_on_with_and_asks_for_no_page_twice(
     assert pages == taken + run.pages
 
 
+async def test_a_desk_and_a_book_that_die_cost_a_run_nothing(
+    installation: Settings, site: CountedSite
+) -> None:
+    from actors.ingest import run_ingest
+    from actors.launch import statuses
+
+    said = await asyncio.to_thread(statuses, installation)
+    going = asyncio.create_task(
+        asyncio.to_thread(run_ingest, installation, "craigslist", "boise", afresh=True)
+    )
+    await until(lambda: len(site.asked) >= 40)
+    for name in ("desk:boise", "book:boise"):
+        actor = said[name]
+        assert actor is not None
+        os.kill(actor["pid"], signal.SIGKILL)
+    [run] = await going
+    assert run.error is None, run.error
+    assert (run.errors, run.pages) == (0, len(site.asked))
+    [[kept]] = await fetch(
+        installation,
+        "SELECT count(*) FROM source_records WHERE market = 'boise' AND lead_id IS NOT NULL",
+    )
+    assert kept == run.records
+
+
 async def test_a_hostile_source_costs_its_own_run_and_nothing_else(
     installation: Settings,
 ) -> None:
