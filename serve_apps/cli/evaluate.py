@@ -40,22 +40,28 @@ Report = Annotated[
     Path | None, typer.Option(dir_okay=False, help="Also write the whole report as Markdown.")
 ]
 
+_FOLDERS = "name a folder that holds one for each source, such as craigslist/ or zillow/"
+
 
 @evaluations.command()
 def parsing(
     captures: Captures, train: Train = None, as_json: Json = False, report: Report = None
 ) -> None:
     """Parse every captured document; compare field by field where answers are known."""
-    from serve_apps.cli.evaluate_parsing import NothingToRead, evaluate
+    from serve_apps.cli.evaluate_parsing import evaluate
     from serve_apps.cli.parsing_report import as_json as json_of
     from serve_apps.cli.parsing_report import as_markdown, as_text
+    from serve_apps.cli.steps import StepFailed, Steps
 
     del train  # Parsers learn nothing; the option is there so that all evaluations read alike.
+    steps = Steps()
     try:
-        outcome = evaluate(captures)
-    except NothingToRead as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from error
+        with steps.step("every captured document", remedy=_FOLDERS) as step:
+            outcome = evaluate(captures)
+            step.detail = f"{sum(tally.files for tally in outcome.files):,} files"
+    except StepFailed as failure:
+        steps.failed(failure)
+        raise typer.Exit(2) from failure
     if report is not None:
         report.write_text(as_markdown(outcome), encoding="utf-8")
     typer.echo(json.dumps(json_of(outcome), indent=2) if as_json else as_text(outcome))
