@@ -36,9 +36,9 @@ log = logging.getLogger(__name__)
 
 # Sources that are read at the same time; the markets of one follow one another.
 SOURCES_AT_ONCE = 4
-# A task mostly waits for its site, so two share a CPU; and a run has so few of them that
-# the sources read at the same time never wait for each other's.
-CPUS_PER_TASK = 0.5
+# A task mostly waits for its site, so three share a CPU. A run has two at a time, so that one
+# reads while the next begins, or more on a larger cluster: never all that there is room for.
+CPUS_PER_TASK = 0.33
 TASKS_MAX = 32
 DESK_PATIENCE_SECONDS = 120.0
 POOL_SIZE_MAX = 8
@@ -155,7 +155,7 @@ async def run_source(
         ports,
         run_id=run_id,
         on_progress=on_progress,
-        tasks_max=max(1, min(cpus // 2, TASKS_MAX)),
+        tasks_max=max(2, min(cpus // 2, TASKS_MAX)),
         afresh=afresh,
     ).run()
     if ports.upload_ids and progress.error is None:
