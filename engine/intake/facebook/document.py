@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
+
+from selectolax.lexbor import LexborHTMLParser
 
 from engine.intake.charset import decoded
 from engine.intake.document import Document, Parsed
@@ -17,7 +18,6 @@ from engine.intake.stated_json import BrokenJsonError, read_json
 DOCUMENT_BYTES_MAX = 16 * 1024 * 1024
 LISTINGS_MAX = 10_000
 _VALUES_MAX = 2_000_000
-_SCRIPT = re.compile(r"<script\b([^>]{0,500})>(.*?)</script", re.S | re.I)
 
 
 def parse(document: Document) -> Iterator[Parsed]:
@@ -66,12 +66,11 @@ def _values(content: bytes) -> list[Any]:
 
 def _scripts(page: str) -> list[Any]:
     values = []
-    for attributes, text in _SCRIPT.findall(page):
-        if "json" in attributes.lower():
-            try:
-                values.append(read_json(text.strip()))
-            except BrokenJsonError:
-                continue  # Another script's text; what is a listing can be read.
+    for node in LexborHTMLParser(page).css('script[type*="json"]'):
+        try:
+            values.append(read_json(node.text().strip()))
+        except BrokenJsonError:
+            continue  # Another script's text; what is a listing can be read.
     return values
 
 

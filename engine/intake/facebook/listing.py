@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
 from engine.intake.cleaning.states import state_code
 from engine.intake.document import Document
+from engine.intake.facebook.rooms import (
+    BATHROOMS,
+    BEDROOMS,
+    TITLES,
+    area_of_home,
+    first,
+    form_title,
+    kind_of,
+    line_of,
+    rooms_of,
+)
 from engine.intake.home_place import Place, place_of
 from engine.intake.portal_home import moment_of_milliseconds, real_name
-from engine.intake.property_kinds import is_known_sub_type_word, property_kind
+from engine.intake.property_kinds import property_kind
 from engine.intake.readings import (
-    area_of,
     bathrooms_of,
     bedrooms_of,
     content_hash,
@@ -33,19 +42,7 @@ REMARKS_LENGTH_MAX = 20_000
 RENTALS = "1468271819871448"
 HOME_SALES = "821056594720130"
 _ITEM_ADDRESS = "https://www.facebook.com/marketplace/item/{}/"
-_ROOMS_LENGTH_MAX = 60
 _EPOCH_SECONDS_MAX = 4_102_444_800  # The year 2100.
-
-_BEDROOMS = re.compile(r"(\d{1,2})\s*(?:beds?|bedrooms?|br|bd)\b", re.I)
-_BATHROOMS = re.compile(r"(\d{1,2}(?:\.\d)?)\s*(?:baths?|bathrooms?|ba)\b", re.I)
-_STUDIO = re.compile(r"\bstudio\b", re.I)
-_AREA = re.compile(r"(\d[\d,]{0,9})\s*(?:sq\.?\s?ft\.?|sqft|square feet|ft²)", re.I)
-# The title that the site's own form gives a home: `2 Beds 1 Bath Apartment`.
-_FORM_TITLE = re.compile(
-    r"(?:(?:\d{1,2}\s+beds?|studio)(?:\s+\d{1,2}(?:\.\d)?\s+baths?)?|private room for rent)"
-    r"(?:\s+[-·•]?\s*([a-z/ ]{3,30}))?",
-    re.I,
-)
 
 
 def is_listing(value: dict[str, Any]) -> bool:
@@ -61,7 +58,7 @@ def read_listing(
     """The record; Rejected as `not-property`, `no-id` or `no-place`."""
     digest = row_hash(listing) or content_hash(document.content)
     source_id = text_of(listing.get("id"))
-    title = _line(first_stated(*(listing.get(name) for name in _TITLES)))
+    title = line_of(first_stated(*(listing.get(name) for name in TITLES)))
 
     def rejected(reason: str, detail: str) -> Rejected:
         return Rejected(
@@ -82,9 +79,6 @@ def read_listing(
     return _record(listing, document, source_id, title, place, digest, is_sample=is_sample)
 
 
-_TITLES = ("marketplace_listing_title", "title", "custom_title")
-
-
 def _record(
     listing: dict[str, Any],
     document: Document,
@@ -97,9 +91,9 @@ def _record(
 ) -> SourceRecord:
     price, before = _price(listing), _price_before(listing)
     for_rent = _for_rent(listing, price)
-    rooms = _rooms(listing)
-    bathrooms, bathrooms_stated = bathrooms_of(_first(_BATHROOMS, rooms))
-    property_type, sub_type = property_kind(_kind(listing), for_rent=bool(for_rent))
+    rooms = rooms_of(listing)
+    bathrooms, bathrooms_stated = bathrooms_of(first(BATHROOMS, rooms))
+    property_type, sub_type = property_kind(kind_of(listing), for_rent=bool(for_rent))
     extra: dict[str, str | int | float | bool | None] = {
         "bathrooms_stated": bathrooms_stated,
         "lease_amount_frequency": price.frequency if for_rent else None,
@@ -117,9 +111,9 @@ def _record(
         standard_status=_status(listing),
         property_type=None if for_rent is None else property_type,
         property_sub_type=sub_type,
-        bedrooms_total=bedrooms_of(_first(_BEDROOMS, rooms) or (0 if "studio" in rooms else None)),
+        bedrooms_total=bedrooms_of(first(BEDROOMS, rooms) or (0 if "studio" in rooms else None)),
         bathrooms_total_integer=bathrooms,
-        living_area=_area(listing),
+        living_area=area_of_home(listing),
         street_address=place.street,
         unit_number=place.unit,
         city=place.city,
@@ -156,8 +150,8 @@ def _is_property(listing: dict[str, Any]) -> bool:
         return True
     if _category(listing) is not None and "unit_room_info" not in listing:
         return False
-    has_rooms = _BEDROOMS.search(_line(listing.get("unit_room_info")) or "") is not None
-    return has_rooms or _form_title(listing) is not None
+    has_rooms = BEDROOMS.search(line_of(listing.get("unit_room_info")) or "") is not None
+    return has_rooms or form_title(listing) is not None
 
 
 def _for_rent(listing: dict[str, Any], price: StatedPrice) -> bool | None:
@@ -199,52 +193,6 @@ def _status(listing: dict[str, Any]) -> str:
     return "Pending" if is_true(listing.get("is_pending")) else "Active"
 
 
-def _rooms(listing: dict[str, Any]) -> str:
-    """`2 beds · 1 bath`, where the site's form put it."""
-    subtitles = objects_in(listing, "custom_sub_titles_with_rendering_flags")
-    stated = [
-        _line(listing.get("unit_room_info")),
-        *(_line(each.get("subtitle")) for each in subtitles),
-        *_display_labels(listing),
-        _form_title(listing),
-    ]
-    return next((text.lower() for text in stated if text and _is_rooms(text)), "")
-
-
-def _is_rooms(text: str) -> bool:
-    found = _BEDROOMS.search(text) or _BATHROOMS.search(text) or _STUDIO.search(text)
-    return len(text) <= _ROOMS_LENGTH_MAX and found is not None
-
-
-def _display_labels(listing: dict[str, Any]) -> list[str]:
-    """The short facts beside the title of a listing's own page."""
-    return [
-        label
-        for section in objects_in(listing, "pdp_display_sections")
-        if section.get("section_type") == "UNIT_SUBTITLE"
-        for field in objects_in(section, "pdp_fields")
-        if (label := _line(field.get("display_label")))
-    ]
-
-
-def _form_title(listing: dict[str, Any]) -> str | None:
-    """The title that the site's form made, where the advertiser gave another too."""
-    titles = (_line(listing.get(name)) for name in _TITLES)
-    return next((title for title in titles if title and _FORM_TITLE.fullmatch(title)), None)
-
-
-def _kind(listing: dict[str, Any]) -> str | None:
-    match = _FORM_TITLE.fullmatch(_form_title(listing) or "")
-    if match and match[1]:
-        return match[1]
-    return next((text for text in _display_labels(listing) if is_known_sub_type_word(text)), None)
-
-
-def _area(listing: dict[str, Any]) -> int | None:
-    stated = (_line(listing.get("unit_area_info")), *_display_labels(listing))
-    return next((area for text in stated if (area := area_of(_first(_AREA, text or "")))), None)
-
-
 def _place(listing: dict[str, Any]) -> Place:
     place = listing.get("location")
     detailed = cell_in(place, "reverse_geocode_detailed")
@@ -267,7 +215,7 @@ def _city_and_state(
     place: object, rough: object, listing: dict[str, Any]
 ) -> tuple[str | None, str | None]:
     """`Antioch, CA` in its parts; a place of another form stays unread."""
-    text = _line(
+    text = line_of(
         first_stated(
             place if isinstance(place, str) else None,
             cell_in(rough, "city_page", "display_name"),
@@ -303,14 +251,3 @@ def _address(listing: dict[str, Any], source_id: str) -> str | None:
     if stated and stated.startswith("https://"):
         return stated
     return _ITEM_ADDRESS.format(source_id) if source_id.isascii() and source_id.isdigit() else None
-
-
-def _line(cell: object) -> str | None:
-    """One line of text: titles here hold line breaks."""
-    text = text_of(cell) if isinstance(cell, str | int | float) else None
-    return " ".join(text.split()) or None if text else None
-
-
-def _first(pattern: re.Pattern[str], text: str) -> str | None:
-    match = pattern.search(text)
-    return match[1] if match else None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from selectolax.lexbor import LexborHTMLParser
 
 from engine.intake.charset import decoded
 from engine.intake.document import Document, Parsed, Parser
@@ -17,9 +18,6 @@ from engine.market_directory import Market
 
 DOCUMENT_BYTES_MAX = 16 * 1024 * 1024
 OBJECTS_MAX = 10_000
-_LINKED_DATA = re.compile(
-    r"<script\b[^>]{0,300}application/ld\+json[^>]{0,300}>(.*?)</script", re.S | re.I
-)
 # Under what the collectors' and the site's own lists keep the objects themselves.
 _WRAPPERS = ("profile", "@graph", "jobs", "results", "data", "elements")
 
@@ -67,9 +65,10 @@ def _values(content: bytes) -> list[Any]:
     if not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return [read_json(content)]
     values = []
-    for text in _LINKED_DATA.findall(decoded(content)[0]):
+    page = LexborHTMLParser(decoded(content)[0])
+    for node in page.css('script[type="application/ld+json"]'):
         try:
-            values.append(read_json(text.strip()))
+            values.append(read_json(node.text().strip()))
         except BrokenJsonError:
             continue  # Another script's text; what is whole can be read.
     return values

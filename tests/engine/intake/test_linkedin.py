@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +254,13 @@ def test_any_json_is_taken(odd: object, whole: dict[str, Any], key: str) -> None
     for value in (odd, [whole | {key: odd}], {"overview": odd, "jobs": [odd]}):
         for each in found(json.dumps(value).encode()):
             assert isinstance(each, Signal | Rejected)
+
+
+def test_a_page_of_open_scripts_takes_no_longer_than_its_length() -> None:
+    page = b"<html>" + b'<script type="application/ld+json">{' * 200_000
+    started = time.process_time()
+    assert len(found(page)) == 1
+    assert time.process_time() - started < 10
 
 
 @settings(max_examples=100, deadline=None)
