@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,11 +34,13 @@ class LabelledPair(NamedTuple):
 
 class DallasOutcome(NamedTuple):
     """`counts` are of the pairs whose two records were found among `records`; `wrong` names
-    pairs judged otherwise than they are labelled."""
+    pairs judged otherwise than they are labelled. A pair that is labelled both ways (its
+    address is spelled in two ways) is `contradictory` and not counted."""
 
     records: int
     pairs: int
     missing: int
+    contradictory: int
     different: int
     counts: PairCounts
     wrong: list[str]
@@ -50,12 +53,15 @@ def evaluate_dallas(captures: Path) -> DallasOutcome:
     if not records:
         raise NotMeasured(f"{captures} has no files in {' and '.join(_FOLDERS.values())}*")
     leads = leads_of(features_by_id(records))
-    found = [pair for pair in pairs if pair.zillow in leads and pair.redfin in leads]
+    labels = Counter((pair.zillow, pair.redfin) for pair in set(pairs))
+    clear = [pair for pair in pairs if labels[pair.zillow, pair.redfin] == 1]
+    found = [pair for pair in clear if pair.zillow in leads and pair.redfin in leads]
     judged = [(pair, leads[pair.zillow] == leads[pair.redfin]) for pair in found]
     return DallasOutcome(
         records=len(records),
         pairs=len(pairs),
-        missing=len(pairs) - len(found),
+        missing=len(clear) - len(found),
+        contradictory=len(pairs) - len(clear),
         different=sum(not pair.is_same for pair in found),
         counts=PairCounts(
             judged=sum(same for _, same in judged),

@@ -28,7 +28,7 @@ from models_ml.resolution.fitting import Fitted, fellegi_sunter, logistic
 from models_ml.resolution.sample_pairs import candidate_pairs, records_by_market, sample_world
 from models_ml.resolution.scores import PairCounts, partition_counts
 
-PRECISION_WANTED = 0.993
+PRECISION_WANTED = 0.9945
 THRESHOLDS = tuple(np.round(np.arange(0.50, 0.996, 0.01), 2).tolist())
 
 

@@ -111,7 +111,8 @@ def _dallas(dallas: DallasOutcome | Skipped) -> Iterator[str]:
     counts = dallas.counts
     yield (
         f"{dallas.records:,} records resolved; {dallas.pairs} labelled pairs, {dallas.missing}"
-        " of them with a record that was not read."
+        f" of them with a record that was not read, {dallas.contradictory} labelled both ways and"
+        " not counted."
     )
     yield ""
     yield f"- {_shares(counts)}"

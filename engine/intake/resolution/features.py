@@ -51,7 +51,7 @@ class MatchFeatures(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     `street` hashes the name without direction and suffix, `whole_street` with them,
     `street_letters` has a bit for each of its letter pairs. `text` holds 24
     little-endian 16-bit minima of word-triple hashes, empty for too little text; `letters`
-    hashes all its letters, if there are at least 80.
+    hashes all its letters, if there are at least 50.
     """
 
     identity: int

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 PLACES = 24
 SHINGLE_WORDS = 3
 WORDS_LEAST = 8
-LETTERS_LEAST = 80
+LETTERS_LEAST = 50
 _WORDS_MOST = 2_000
 _WORD = re.compile(r"[^\W\d_]+")
+# Links differ from copy to copy, and a hidden contact leaves its button behind.
+_NO_PROSE = re.compile(r"https?://\S+|\bwww\.\S+|<url>|\bshow contact info\b", re.I)
 # Odd multipliers from a fixed sequence: the sketch of a text never changes.
 _MULTIPLIERS = (
     np.arange(1, PLACES + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
@@ -29,7 +31,7 @@ _SHIFT = np.uint64(32)
 def text_sketch(remarks: str | None) -> bytes:
     """48 bytes, or none if the text has fewer than eight words. Only words of letters
     count: prices, sizes and unit numbers are compared as such elsewhere."""
-    words = _WORD.findall(remarks.lower())[:_WORDS_MOST] if remarks else []
+    words = _words(remarks)[:_WORDS_MOST]
     if len(words) < WORDS_LEAST:
         return b""
     hashes = np.fromiter((zlib.crc32(word.encode()) for word in words), np.uint64, len(words))
@@ -42,9 +44,13 @@ def text_sketch(remarks: str | None) -> bytes:
 
 def letters_of(remarks: str | None) -> str | None:
     """The text's letters alone, by which one text posted twice is the same; None for less
-    than 80 of them."""
-    letters = "".join(_WORD.findall(remarks.lower())) if remarks else ""
+    than 50 of them."""
+    letters = "".join(_words(remarks))
     return letters if len(letters) >= LETTERS_LEAST else None
+
+
+def _words(remarks: str | None) -> list[str]:
+    return _WORD.findall(_NO_PROSE.sub(" ", remarks).lower()) if remarks else []
 
 
 def _shingles(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -122,7 +122,7 @@ class HomeBuilder:
         is_managed = home.sub_type == "Apartment"
         shares_text = is_managed and rng.random() < _MANAGERS_TEXT_SHARE
         floor = 1 + 0.015 * int(unit_of(place)[0])
-        level = plan.level * floor * rng.uniform(0.97, 1.03)
+        level = plan.level * floor * rng.uniform(0.94, 1.06)
         return msgspec.structs.replace(
             home,
             unit=unit_of(place),

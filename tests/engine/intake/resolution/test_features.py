@@ -111,6 +111,9 @@ def test_only_the_letters_of_a_text_count() -> None:
     other_price = TEXT.replace("A well", "$1,450! A well").upper()
     assert text_sketch(other_price) == text_sketch(TEXT)
     assert letters_of(other_price) == letters_of(TEXT)
+    linked = f"{TEXT} https://a.example/x?y=z www.b.example <URL> Show Contact Info"
+    assert text_sketch(linked) == text_sketch(TEXT)
+    assert letters_of(linked) == letters_of(TEXT)
     assert text_sketch("too short") == b""
     assert letters_of("too short") is None
     assert text_sketch(None) == b""
