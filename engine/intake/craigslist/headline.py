@@ -9,6 +9,7 @@ import msgspec
 from engine.intake.craigslist.nodes import first
 from engine.intake.readings import area_of, bedrooms_of, price_of
 
+_LINE_LENGTH_MAX = 1_000
 _PRICE = re.compile(r"\$\s?(\d[\d,]{0,14})")
 _BEDROOMS = re.compile(r"(\d{1,2})\s*br\b", re.I)
 _AREA = re.compile(r"(\d[\d,]{0,9})\s*(?:ft²|ft2?\b)", re.I)
@@ -38,6 +39,7 @@ def read_headline(line: str, title: str = "") -> Headline:
     `title` is the bare title where the page tells it apart; without it the parts are
     told apart by their order.
     """
+    line = line[:_LINE_LENGTH_MAX]
     if title and title != line and title in line:
         before, _, after = line.partition(title)
     else:

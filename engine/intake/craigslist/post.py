@@ -34,6 +34,11 @@ _POST_ID = re.compile(r"post id:\s*(\d{5,20})")
 _REPOST_LINE = "\nrepost_of: "
 _DIGITS = re.compile(r"\d{5,20}")
 _NEAR = re.compile(r"(?:^|\s+)near\s+.*$", re.I | re.S)
+_ATTRIBUTES = ".attrgroup > span, .attrgroup > .attr"
+# The form has some thirty boxes. A page may nest what it repeats, and the text of each is
+# read to its end.
+_ATTRIBUTES_MAX = 100
+_INFOS_MAX = 20
 # What stands on lines of its own.
 _BLOCKS = "hr, p, div, li, h1, h2, h3, h4, h5, h6, tr, blockquote, pre"
 _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
@@ -68,7 +73,7 @@ def _record(page: Page, source_id: str, title: str, section: str | None) -> Sour
     # Looked up once: a selector that finds nothing walks the whole page.
     heading = tree.css_first(".postingtitletext")
     said = read_attributes(
-        (one_line(node.text()) for node in tree.css(".attrgroup > span, .attrgroup > .attr")),
+        (one_line(node.text()) for node in tree.css(_ATTRIBUTES)[:_ATTRIBUTES_MAX]),
         text_at(heading, ".housing"),
     )
     for_rent = is_for_rent(section)
@@ -171,7 +176,7 @@ def _linked_data(tree: LexborHTMLParser) -> dict[str, Any]:
 
 
 def _post_id(tree: LexborHTMLParser) -> str | None:
-    for node in tree.css("p.postinginfo"):
+    for node in tree.css("p.postinginfo")[:_INFOS_MAX]:
         match = _POST_ID.search(node.text())
         if match:
             return match[1]
@@ -225,7 +230,7 @@ def _coordinates(
 def _times(tree: LexborHTMLParser) -> tuple[str | None, str | None]:
     """(posted, updated), None where the page has none."""
     posted = updated = None
-    for node in tree.css(".postinginfos p.postinginfo"):
+    for node in tree.css(".postinginfos p.postinginfo")[:_INFOS_MAX]:
         stated = attribute_at(node, "time", "datetime")
         if stated is None:
             continue

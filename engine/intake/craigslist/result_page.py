@@ -84,22 +84,33 @@ def read_results(page: Page) -> Iterator[Parsed]:
 
 def _rows(page: Page) -> Iterator[ResultRow]:
     seen: set[str] = set()
-    for row in _all_rows(page.tree):
-        if row.href not in seen and len(seen) < ROWS_MAX:
+    for row in _all_rows(page):
+        if row.href not in seen:
             seen.add(row.href)
             yield msgspec.structs.replace(row, is_sample=page.is_sample)
 
 
-def _all_rows(tree: LexborHTMLParser) -> Iterator[ResultRow]:
+def _all_rows(page: Page) -> Iterator[ResultRow]:
     for layout in _LAYOUTS:
-        nodes = tree.css(layout.row)
+        nodes = page.tree.css(layout.row)
         if nodes:
-            yield from (_row(node, layout) for node in nodes)
+            yield from (_row(node, layout) for node in _side_by_side(nodes, page))
             return
-    for node in tree.css("p"):
+    for node in _side_by_side(page.tree.css("p"), page):
         links = [a for a in node.css("a[href]") if _leads_to_post(a) and a.text().strip()]
         if links:
             yield _old_row(node, links[-1])
+
+
+def _side_by_side(nodes: list[LexborNode], page: Page) -> Iterator[LexborNode]:
+    """The nodes, until they are longer together than the page: rows of a list do not stand
+    in each other, and those that do would each be searched to the page's end."""
+    left = 2 * len(page.text)
+    for node in nodes[:ROWS_MAX]:
+        left -= len(node.html or "")
+        if left < 0:
+            return
+        yield node
 
 
 def _leads_to_post(link: LexborNode) -> bool:

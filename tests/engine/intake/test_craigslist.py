@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -22,7 +23,8 @@ PAGE = """<html><head><link rel="canonical" href="https://x.example/apa/70000000
 <div class="mapaddress">2900 Sunridge Dr near Oak</div>
 <p class="attrgroup"><span class="shared-line-bubble"><b>2BR</b> / <b>1.5Ba</b></span></p>
 <p class="attrgroup"><span>townhouse</span><span>rent period: <b>weekly</b></span>{more}</p>
-<section id="postingbody"><div class="print-information">QR</div>One<br>two <a class="show-contact">show contact info</a>
+<section id="postingbody"><div class="print-information">QR</div>One<br>two
+<a class="show-contact">show contact info</a>
 <script>alert(1)</script></section>
 <div class="postinginfos"><p class="postinginfo">post id: 7000000001</p>
 <p class="postinginfo">posted: <time datetime="2022-07-01T15:31:46-0500">x</time></p>
@@ -215,3 +217,21 @@ def test_any_bytes_are_taken(noise: bytes, start: int, length: int) -> None:
     whole = page()
     for content in (noise, whole[:start] + noise + whole[start + length :]):
         assert isinstance(parse_post(content, url="x"), SourceRecord | Rejected)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b'<div class="cl-search-result"><a href="/apa/d/x/7000000001.html">',
+        b'<li class="result-row"><div>',
+        b'<p class="postinginfo"><object>',
+        b'<span class="attrgroup"><span>x',
+        b"<p><object>",
+        b"<br><h2>(",
+    ],
+)
+def test_nested_pages_end_soon(piece: bytes) -> None:
+    started = time.process_time()
+    for content in (piece * 5_000, page().replace(b"One<br>", piece * 5_000)):
+        list(parse(Document(url="x", content=content)))
+    assert time.process_time() - started < 10
