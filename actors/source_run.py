@@ -22,7 +22,7 @@ from actors.patience import patiently
 from engine.adapters.postgres import fetched_pages, runs, source_state
 from engine.adapters.postgres.source_state import LEASE_SECONDS, Lease
 from engine.adapters.sources.fetch_failed import FetchFailed
-from engine.intake.drift import Fall, Shares, falls
+from engine.intake.drift import Fall, Shares, falls, pooled
 from engine.intake.schedule import next_run_us, retry_us
 from engine.market.instant import rfc3339, to_datetime
 from engine.source_directory import Source
@@ -87,6 +87,7 @@ class SourceRun:
         self._clock = clock
         self._chance = chance
         self._begun = time.monotonic()
+        self._begun_us = clock()
         self._run = (source.name, market, self.progress.run_id)
         self._flow = PageFlow(
             pool, self._run, ports, tasks_max=tasks_max, afresh=afresh, on_progress=self._tell
@@ -95,6 +96,7 @@ class SourceRun:
     async def run(self) -> Progress:
         """To the end. Raises source_state.Taken when the source is being read there already;
         whatever else stops it becomes the progress's `error`."""
+        self._begun_us = self._clock()
         lease = await source_state.take_lease(self._pool, *self._run)
         self.progress.resumed_from = lease.unfinished
         ended = False
@@ -196,24 +198,23 @@ class SourceRun:
         if self.progress.resumed_from is not None or self._source.fetch == "uploads":
             return lease.drift
         source, market, _ = self._run
-        past = await runs.past_shares(self._pool, source, market, drift=lease.drift)
-        found = falls(self._shares(), past)
+        lately, before = await runs.past_shares(self._pool, source, market, drift=lease.drift)
         since = lease.drift.get("since")
+        groups = pooled([self._shares(), *lately]) if since else pooled([self._shares(), *before])
+        if not groups:
+            return lease.drift
+        past = pooled(before) if since else groups[1:]
+        found = falls(groups[0], past)
         if not found:
-            if since is not None and self._says_enough(past):
+            if since and past and groups[0].rates().keys() >= past[0].rates().keys():
                 log.warning("%s %s has recovered from its drift", source, market)
                 return _without(lease.drift, "since", "falls")
             return lease.drift
         self.progress.drift = found
         told = ", ".join(f"{fall.field} was {fall.was:g}, is {fall.now:g}" for fall in found)
         log.warning("%s %s has drifted: %s", source, market, told)
-        begun = rfc3339(self._clock())
+        begun = rfc3339(self._begun_us)
         return {**lease.drift, "since": since or begun, "falls": msgspec.to_builtins(found)}
-
-    def _says_enough(self, past: list[Shares]) -> bool:
-        """Whether a run without falls read enough to prove a recovery."""
-        names = self._shares().rates().keys()
-        return bool(past) and names >= past[0].rates().keys()
 
     def _shares(self) -> Shares:
         tally = self._flow.tally

@@ -75,6 +75,31 @@ class Fall(msgspec.Struct, frozen=True):
     now: float
 
 
+def pooled(runs: Iterable[Shares]) -> list[Shares]:
+    """Runs, newest first, joined with those before them until each says enough: a source that
+    is asked for changes only gives a few records at a time. What is left over is left out.
+    Of the pages there are, the newest run of each counts."""
+    found: list[Shares] = []
+    open_: Shares | None = None
+    for run in runs:
+        open_ = run if open_ is None else _joined(open_, run)
+        if max(open_.records + open_.rejected, open_.read) >= RECORDS_MIN:
+            found.append(open_)
+            open_ = None
+    return found
+
+
+def _joined(newer: Shares, older: Shares) -> Shares:
+    names = newer.filled.keys() | older.filled.keys()
+    return Shares(
+        pages=newer.pages,
+        read=newer.read + older.read,
+        records=newer.records + older.records,
+        rejected=newer.rejected + older.rejected,
+        filled={name: newer.filled.get(name, 0) + older.filled.get(name, 0) for name in names},
+    )
+
+
 def fill_of(records: Iterable[SourceRecord]) -> dict[str, int]:
     """How many of the records have each field that drift is measured by."""
     counts = dict.fromkeys((*FIELDS, "coordinates", *CONTACT_FIELDS), 0)
@@ -89,7 +114,8 @@ def fill_of(records: Iterable[SourceRecord]) -> dict[str, int]:
 
 
 def falls(now: Shares, before: Sequence[Shares]) -> list[Fall]:
-    """What fell sharply, worst first; `before` holds the runs before, newest first.
+    """What fell sharply, worst first; `before` holds what was before it, newest first, both
+    pooled.
 
     Nothing is said on fewer than three earlier runs with enough records. Pages are
     measured as they are, all else as shares.

@@ -9,10 +9,11 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from engine.intake.drift import RUNS_MAX, Shares
+from engine.intake.drift import Shares
 
 ERRORS_MAX = 1_000
 DETAIL_LENGTH_MAX = 500
+PAST_RUNS_MAX = 200
 
 # A run has ended, or it holds its lease, or it waits for the scheduler, or it broke off.
 _STATE = (
@@ -162,23 +163,26 @@ async def note_progress(
 
 async def past_shares(
     connection: asyncpg.Pool, source: str, market: str, *, drift: Mapping[str, Any]
-) -> list[Shares]:
-    """What the runs before found, newest first: those that ended in order, before the source
-    began to drift, and after its last change was accepted as usual."""
-    since, accepted_at = drift.get("since"), drift.get("accepted_at")
-    rows = await connection.fetch(
-        "SELECT fill FROM ingest_runs WHERE source = $1 AND market = $2"
-        " AND finished_at IS NOT NULL AND error IS NULL AND fill ? 'pages'"
-        " AND ($3::text IS NULL OR started_at < $3::text::timestamptz)"
-        " AND ($4::text IS NULL OR started_at > $4::text::timestamptz)"
-        " ORDER BY started_at DESC LIMIT $5",
-        source,
-        market,
-        since,
-        accepted_at,
-        RUNS_MAX,
-    )
-    return [msgspec.convert(row["fill"], Shares) for row in rows]
+) -> tuple[list[Shares], list[Shares]]:
+    """What the runs before found that ended in order, newest first: (those since the source
+    began to drift, those before). Those before its last change was accepted don't count."""
+    found = []
+    for is_since in (True, False):
+        rows = await connection.fetch(
+            "SELECT fill FROM ingest_runs WHERE source = $1 AND market = $2"
+            " AND finished_at IS NOT NULL AND error IS NULL AND fill ? 'pages'"
+            " AND coalesce(started_at >= $3::text::timestamptz, false) = $4"
+            " AND ($5::text IS NULL OR started_at > $5::text::timestamptz)"
+            " ORDER BY started_at DESC LIMIT $6",
+            source,
+            market,
+            drift.get("since"),
+            is_since,
+            drift.get("accepted_at"),
+            PAST_RUNS_MAX,
+        )
+        found.append(msgspec.convert([row["fill"] for row in rows], list[Shares]))
+    return found[0], found[1]
 
 
 def _run(row: asyncpg.Record) -> Run:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from engine.intake.drift import RUNS_MIN, Fall, Shares, falls, fill_of
+from engine.intake.drift import RECORDS_MIN, RUNS_MIN, Fall, Shares, falls, fill_of, pooled
 from engine.intake.record import SourceRecord
 from engine.market.answers import Contact
 
@@ -97,6 +97,29 @@ def test_chance_alone_is_hardly_ever_a_fall() -> None:
         before = [a_run(chance, pages=size) for _ in range(chance.randint(3, 10))]
         false += bool(falls(a_run(chance, pages=size), before))
     assert false == 0
+
+
+def test_small_runs_are_judged_together() -> None:
+    chance = random.Random(10)
+
+    def hour(**rates: float) -> Shares:
+        few = a_run(chance, pages=9, **rates)
+        return Shares(
+            pages=400,
+            read=few.read,
+            records=few.records,
+            rejected=few.rejected,
+            filled=few.filled,
+        )
+
+    before = [hour() for _ in range(40)]
+    usual = pooled([hour(), *before])
+    assert all(group.read >= RECORDS_MIN for group in usual)
+    assert sum(group.read for group in usual) > 41 * 9 - RECORDS_MIN
+    assert falls(usual[0], usual[1:]) == []
+    emptied = pooled([*(hour(list_price=0.0) for _ in range(4)), *before])
+    assert fields(falls(emptied[0], emptied[1:])) == {"list_price"}
+    assert pooled([hour()]) == []
 
 
 def test_fill_counts_what_is_there_and_no_invented_contact() -> None:

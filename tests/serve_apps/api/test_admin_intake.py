@@ -140,7 +140,7 @@ async def test_accepted_drift_is_drift_no_more(world: World, pool: asyncpg.Pool)
     )
     assert answered.json()["items"][0]["drift"] is None
     state = (await source_state.states(pool))["fsbo", "austin"]
-    assert await runs.past_shares(pool, "fsbo", "austin", drift=state.drift) == []
+    assert await runs.past_shares(pool, "fsbo", "austin", drift=state.drift) == ([], [])
 
 
 async def test_a_run_is_asked_for_once(world: World, pool: asyncpg.Pool) -> None:
