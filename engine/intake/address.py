@@ -22,6 +22,8 @@ _INTERSTATE = re.compile(
 _POSTAL = re.compile(r"\d{5}")
 _UNIT_LENGTH_MAX = 7
 _NOT_PLAIN = re.compile(r"[^A-Z0-9]+")
+# `1-4` is not `14`; `B-12` is `B12`.
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)-(?=\d)")
 _HEX_HASH = re.compile(r"(?=.*\d)[0-9A-F]{8,}")
 # Kinds of home of which one street address holds many: without a unit, the address
 # alone does not say which home it is.
@@ -100,7 +102,7 @@ def normal_unit(unit: str | None) -> str | None:
         bare = word.strip(".:")
         if bare == "#" or bare in UNIT_DESIGNATORS:
             continue
-        plain = _NOT_PLAIN.sub("", bare)
+        plain = "-".join(_NOT_PLAIN.sub("", part) for part in _BETWEEN_DIGITS.split(bare))
         if plain:
             parts.append(plain)
     joined = "-".join(parts)

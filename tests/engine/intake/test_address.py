@@ -56,6 +56,11 @@ def test_listing_hashes_are_no_units(unit: str) -> None:
     assert normal_unit(unit) is None
 
 
+def test_a_unit_of_two_numbers_is_not_one_number() -> None:
+    assert normal_unit("#1-4") == "1-4" != normal_unit("14")
+    assert normal_unit("B-12") == normal_unit("B12")
+
+
 def test_units_are_split_off() -> None:
     assert split_unit("17905 Windflower Way Unit 107") == ("17905 Windflower Way", "Unit 107")
     assert split_unit("1900 S Ervay St #508, Dallas, TX") == ("1900 S Ervay St", "#508")
