@@ -8,7 +8,8 @@ import asyncpg
 import msgspec
 import pytest
 
-from actors.page_tasks import RECORDS_PER_CALL, Batch, PageReader, Reading, is_shared
+from actors.page_tasks import RECORDS_PER_CALL, Batch, PageReader, Reading
+from actors.sorting import is_shared
 from engine.adapters.postgres.fetched_pages import note_pages
 from engine.intake.document import Document, Parsed
 from engine.intake.prepared import Prepared

@@ -164,7 +164,9 @@ async def list_run_errors(call: CurrentCall, page: Annotated[PageQuery, Query()]
 
 
 @routes.add("GET", "/v1/admin/records", access="admin", answers={200: schema.RejectedRecordsPage})
-async def list_rejected_records(call: CurrentCall, query: Annotated[schema.RecordsQuery, Query()]) -> Answer:
+async def list_rejected(
+    call: CurrentCall, query: Annotated[schema.RecordsQuery, Query()]
+) -> Answer:
     """Records that could not be used, each with its reason."""
     identity = f"records {query.state} {query.source} {query.market} {query.reason}"
     position = decode_cursor(call.deps, identity, query.cursor)
@@ -193,7 +195,7 @@ async def list_rejected_records(call: CurrentCall, query: Annotated[schema.Recor
     answers={200: schema.RejectedRecord},
     problems=("not-found",),
 )
-async def review_rejected_record(call: CurrentCall) -> Answer:
+async def review_rejected(call: CurrentCall) -> Answer:
     """Settle a rejected record, or have its page read again."""
     market, source, source_id = call.params
     form = call.parse(schema.RecordReview)
