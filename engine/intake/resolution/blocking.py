@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import reduce
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.intake.resolution.columns import Column, Columns, Flags, has_text, is_house
+from engine.intake.resolution.columns import CELLS, Column, Columns, Flags, has_text, is_house
 
 Keys = tuple[NDArray[np.uint32], NDArray[np.int64]]
 """(keys, the row of each)."""
@@ -28,7 +27,8 @@ _PRICE_STEP = np.log(1.06)
 _FINE_PRICE_STEP = np.log(1.03)
 _AREA_STEP = np.log(1.04)
 _TEXT_BANDS = tuple(range(0, 15, 3))
-_NEXT = (-1, 0, 1)
+_HERE = np.array([0])
+_AROUND = np.array([-1, 0, 1])
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _ODD = np.uint64(0xD6E8FEB86659FD93)
 
@@ -37,20 +37,24 @@ def kept_keys(columns: Columns) -> Keys:
     """Under which keys the rows are kept, each of them once."""
     named = _names_a_door(columns)
     flavour = (~named).astype(np.uint64)
-    return _joined([*_exact(columns, named), *_near(columns, flavour, cells=(0,), steps=(0,))])
+    everyone = np.ones(len(named), dtype=np.bool_)
+    near = _near(columns, flavour, everyone, cells=1, steps=_HERE)
+    return _joined([*_exact(columns, named), *near])
 
 
 def sought_keys(columns: Columns) -> Keys:
-    """Under which keys the rows must look for others."""
+    """Under which keys the rows must look for others: all for rows without a door, and rows
+    without one also for those that name a door."""
     named = _names_a_door(columns)
-    doorless = np.ones(len(named), dtype=np.uint64)
-    families = list(_exact(columns, named))
-    families += _near(columns, doorless, cells=range(7), steps=_NEXT)
-    families += (
-        (keys, rows & ~named)
-        for keys, rows in _near(columns, doorless * np.uint64(0), cells=range(7), steps=_NEXT)
+    everyone = np.ones(len(named), dtype=np.bool_)
+    doorless = everyone.astype(np.uint64)
+    return _joined(
+        [
+            *_exact(columns, named),
+            *_near(columns, doorless, everyone, cells=CELLS, steps=_AROUND),
+            *_near(columns, doorless - np.uint64(1), ~named, cells=CELLS, steps=_AROUND),
+        ]
     )
-    return _joined(families)
 
 
 def _names_a_door(columns: Columns) -> Flags:
@@ -82,28 +86,38 @@ def _exact(columns: Columns, named: Flags) -> Iterator[tuple[NDArray[np.uint32],
 def _near(
     columns: Columns,
     flavour: NDArray[np.uint64],
+    asking: Flags,
     *,
-    cells: range | tuple[int, ...],
-    steps: tuple[int, ...],
+    cells: int,
+    steps: NDArray[np.int64],
 ) -> Iterator[tuple[NDArray[np.uint32], Flags]]:
-    """Keys of place, contact and text, for rows that name a door (flavour 0) or none."""
-    price = _band(columns["price"], _PRICE_STEP)
-    area = _band(columns["area"], _AREA_STEP)
-    fine_price = _band(columns["price"], _FINE_PRICE_STEP)
-    has_price, street = columns["price"] > 0, columns["street"]
-    for place, step in product(cells, steps):
-        cell = columns["cells"][:, place]
-        yield _key(20, flavour, cell, area + step), (cell > 0) & (columns["area"] > 0)
-        yield _key(21, flavour, cell, fine_price + step), (cell > 0) & has_price
-    told = has_text(columns["text"]) & has_price
-    for step in steps:
-        yield _key(19, flavour, street, price + step), (street > 0) & has_price
-        for family, name in ((22, "phone"), (23, "email")):
-            value = columns[name]
-            yield _key(family, flavour, value, price + step), (value > 0) & has_price
-        for band in _TEXT_BANDS:
-            three = (columns["text"][:, band + place] for place in range(3))
-            yield _key(24 + band, flavour, *three, price + step), told
+    """Keys of place, contact and text of the `asking` rows, one axis for the steps and, of
+    places, one for the cells. `flavour` is 0 for rows that name a door, else 1."""
+    price = _band(columns["price"], _PRICE_STEP)[:, None] + steps
+    has_price = (asking & (columns["price"] > 0))[:, None]
+    yield from _near_places(columns, flavour, asking, cells=cells, steps=steps)
+    for family, name in ((19, "street"), (22, "phone"), (23, "email")):
+        value = columns[name][:, None]
+        yield _key(family, flavour[:, None], value, price), has_price & (value > 0)
+    told = has_price & has_text(columns["text"])[:, None]
+    for band in _TEXT_BANDS:
+        three = (columns["text"][:, band + place, None] for place in range(3))
+        yield _key(24 + band, flavour[:, None], *three, price), told
+
+
+def _near_places(
+    columns: Columns,
+    flavour: NDArray[np.uint64],
+    asking: Flags,
+    *,
+    cells: int,
+    steps: NDArray[np.int64],
+) -> Iterator[tuple[NDArray[np.uint32], Flags]]:
+    cell = columns["cells"][:, :cells, None]
+    for family, name, step in ((20, "area", _AREA_STEP), (21, "price", _FINE_PRICE_STEP)):
+        band = _band(columns[name], step)[:, None, None] + steps
+        told = (asking & (columns[name] > 0))[:, None, None] & (cell > 0)
+        yield _key(family, flavour[:, None, None], cell, band), told
 
 
 def _band(values: Column, step: float, shift: float = 0.0) -> NDArray[np.int64]:
@@ -111,7 +125,8 @@ def _band(values: Column, step: float, shift: float = 0.0) -> NDArray[np.int64]:
 
 
 def _key(family: int, *parts: Column) -> NDArray[np.uint32]:
-    start = np.full(len(parts[0]), family, dtype=np.uint64) * _ODD
+    """One key for each place of the parts' common shape."""
+    start = np.array([family], dtype=np.uint64) * _ODD
     return (reduce(_mixed, parts, start) >> np.uint64(32)).astype(np.uint32)
 
 
@@ -121,7 +136,9 @@ def _mixed(sofar: NDArray[np.uint64], part: Column) -> NDArray[np.uint64]:
 
 
 def _joined(families: list[tuple[NDArray[np.uint32], Flags]]) -> Keys:
+    """The keys that rows have, whatever their shape; the first axis is the rows'."""
+    shown = [(keys, np.broadcast_to(has, keys.shape)) for keys, has in families]
     return (
-        np.concatenate([keys[has] for keys, has in families]),
-        np.concatenate([np.flatnonzero(has) for _, has in families]),
+        np.concatenate([keys[has] for keys, has in shown]),
+        np.concatenate([np.nonzero(has)[0] for _, has in shown]),
     )

@@ -74,6 +74,7 @@ LEVELS_MOST = max(map(len, LEVELS.values()))
 
 _METRES_PER_STEP = 11.1195
 _SIMILAR_STREET = 0.55
+_OTHER_SIZE_SHARE = 0.1
 _KIN_PAIRS = ((1, 2), (2, 3), (3, 4), (3, 5), (4, 5), (4, 6), (6, 7), (1, 7), (1, 8), (2, 7))
 _KIN = np.zeros((16, 16), dtype=np.bool_)
 for _one, _other in _KIN_PAIRS:
@@ -81,13 +82,24 @@ for _one, _other in _KIN_PAIRS:
 
 
 def is_excluded(left: Columns, right: Columns) -> Flags:
-    """Pairs that are never one lead: one for lease and one for sale, or two ids of a
-    source at which one home has one id."""
+    """Pairs that are never one lead: one for lease and one for sale, two ids of a source at
+    which one home has one id, or both beds and area plainly different, as the plans of one
+    complex are that a single text offers from the office's door."""
     same_source = (left["source"] == right["source"]) & left["stable_ids"] & right["stable_ids"]
     excluded: Flags = same_source & (left["identity"] != right["identity"])
+    excluded |= _is_other_size(left, right)
     excluded |= (left["kind"] == LEASE) & (right["kind"] == SALE)
     excluded |= (left["kind"] == SALE) & (right["kind"] == LEASE)
     return excluded
+
+
+def _is_other_size(left: Columns, right: Columns) -> Flags:
+    told = (left["bedrooms"] >= 0) & (right["bedrooms"] >= 0)
+    told &= (left["area"] > 0) & (right["area"] > 0)
+    larger = np.maximum(left["area"], right["area"])
+    apart = np.abs(left["area"] - right["area"]) > larger * _OTHER_SIZE_SHARE
+    other: Flags = told & (left["bedrooms"] != right["bedrooms"]) & apart
+    return other
 
 
 def doors_of(left: Columns, right: Columns) -> NDArray[np.uint8]:

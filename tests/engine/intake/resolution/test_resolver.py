@@ -85,6 +85,13 @@ def test_flats_of_one_plan_stay_apart() -> None:
     assert are_one(features("zillow", "1", **FLAT), features("redfin", "9", **FLAT))
 
 
+def test_plans_of_one_complex_under_one_text_and_door_stay_apart() -> None:
+    text = {"remarks": "One, two and three bedrooms with a pool and new floors, ask us. " * 3}
+    one, other = FLAT | text, FLAT | text | {"bedrooms_total": 2, "living_area": 700}
+    assert not are_one(features("craigslist", "1", **one), features("craigslist", "2", **other))
+    assert are_one(features("craigslist", "1", **one), features("craigslist", "2", **one))
+
+
 def test_a_clone_at_half_the_price_is_a_lead_of_its_own() -> None:
     victim = FLAT | {"remarks": "A bright flat with new windows and a covered patio. " * 3}
     clone = victim | {"list_price": 925}
