@@ -11,7 +11,6 @@ from functools import lru_cache
 from itertools import takewhile
 
 from engine.intake.address_words import ABBREVIATIONS, UNIT_DESIGNATORS
-from engine.intake.record import SourceRecord
 
 _WORD = re.compile(r"#|[A-Z0-9]+(?:['’][A-Z]+)?(?:-[A-Z0-9]+)*")
 _HOUSE_NUMBER = re.compile(r"\d{1,7}(?:-?[A-Z])?(?:-\d{1,7})?")
@@ -25,9 +24,6 @@ _NOT_PLAIN = re.compile(r"[^A-Z0-9]+")
 # `1-4` is not `14`; `B-12` is `B12`.
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)-(?=\d)")
 _HEX_HASH = re.compile(r"(?=.*\d)[0-9A-F]{8,}")
-# Kinds of home of which one street address holds many: without a unit, the address
-# alone does not say which home it is.
-_SHARED_ADDRESS_SUB_TYPES = frozenset({"Apartment", "Condominium", "Stock Cooperative", None})
 
 
 def address_key(
@@ -50,25 +46,6 @@ def address_key(
         return None
     unit_key = normal_unit(unit) if unit else normal_unit(unit_in_street)
     return f"{place}|{name}|{unit_key or ''}"
-
-
-def home_key(record: SourceRecord) -> str | None:
-    """Two records with the same key are the same home, however they are spelled.
-
-    It is the address key, except where one address holds many homes and the unit is
-    unknown: then rooms and area must agree too, and without them there is no key.
-    """
-    key = address_key(record.street_address, record.unit_number, record.postal_code, record.city)
-    if key is None or not key.endswith("|"):
-        return key
-    is_lease = record.property_type == "Residential Lease"
-    if record.property_sub_type not in _SHARED_ADDRESS_SUB_TYPES:
-        return key
-    if record.property_sub_type is None and not is_lease:
-        return key
-    if record.bedrooms_total is None or record.living_area is None:
-        return None
-    return f"{key}{record.bedrooms_total}BD {record.living_area}SF"
 
 
 def split_unit(street: str) -> tuple[str, str | None]:

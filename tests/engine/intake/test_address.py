@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.intake.address import address_key, home_key, normal_unit, split_unit
-from engine.intake.record import SourceRecord
+from engine.intake.address import address_key, normal_unit, split_unit
 
 
 @pytest.mark.parametrize(
@@ -65,24 +64,6 @@ def test_units_are_split_off() -> None:
     assert split_unit("17905 Windflower Way Unit 107") == ("17905 Windflower Way", "Unit 107")
     assert split_unit("1900 S Ervay St #508, Dallas, TX") == ("1900 S Ervay St", "#508")
     assert split_unit("500 Lot St") == ("500 Lot St", None)
-
-
-def record(**facts: object) -> SourceRecord:
-    return SourceRecord(source="a", source_id="1", postal_code="78701", **facts)  # type: ignore[arg-type]
-
-
-def test_flats_of_one_building_are_told_apart_by_rooms_and_area() -> None:
-    building = {
-        "street_address": "212 Melba St",
-        "property_type": "Residential Lease",
-        "property_sub_type": "Apartment",
-    }
-    assert home_key(record(**building)) is None
-    small = record(**building, bedrooms_total=1, living_area=511)
-    large = record(**building, bedrooms_total=2, living_area=900)
-    assert home_key(small) != home_key(large)
-    house = record(street_address="212 Melba St", property_sub_type="Single Family Residence")
-    assert home_key(house) == "78701|212 MELBA ST|"
 
 
 @given(st.text(max_size=60), st.none() | st.text(max_size=12), st.text(max_size=8))

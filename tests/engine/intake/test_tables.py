@@ -117,7 +117,7 @@ def test_rentals_stand_where_they_were_geocoded() -> None:
     )
     record = only(redfin_records("r.csv", (RENTALS + row).encode()))
     assert (record.contact.latitude, record.contact.longitude) == (30.259, -97.7384)
-    assert (record.street_address, record.unit_number) == ("81 Rainey St", "B79")
+    assert (record.street_address, record.unit_number) == ("81 Rainey St", "B7-9")
     assert (record.city, record.state_or_province) == ("Austin", "TX")
     assert record.bedrooms_total == 0
     assert record.property_sub_type == "Apartment"
