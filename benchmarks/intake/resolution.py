@@ -105,6 +105,9 @@ def _report_resolving(options: argparse.Namespace) -> None:
         f" {options.records:,}), {found / (options.runs * options.records):.2f} matches a record,"
         f" {resolver.capped} blocks above the cap"
     )
+    last = as_features(columns, options.known, options.known + options.batch)
+    compared = len(resolver.match_pairs(last).later) / len(last)
+    print(f"{compared:.1f} pairs compared a record")
 
 
 def _resolved(
