@@ -84,6 +84,7 @@ class SourceRun:
         self._pool = pool
         self._source = source
         self._on_progress = on_progress
+        self._afresh = afresh
         self._clock = clock
         self._chance = chance
         self._begun = time.monotonic()
@@ -136,9 +137,16 @@ class SourceRun:
             await fetched_pages.pass_on(
                 self._pool, source, market, of_run=lease.unfinished, to_run=run_id
             )
-        # The fetcher's place in pages of long ago is none; what it synchronised to still is.
-        goes_on = lease.unfinished is not None or self._source.fetch == "reso"
-        await self._flow.go_through(lease.walk if goes_on else {})
+        await self._flow.go_through(self._walk_from(lease))
+
+    def _walk_from(self, lease: Lease) -> dict[str, Any]:
+        """Where the fetcher begins: its place in pages of long ago is none, what it has
+        synchronised to still is, and so is what makes a whole document's request conditional."""
+        if lease.unfinished is not None or self._source.fetch == "reso":
+            return lease.walk
+        if self._afresh:
+            return {}
+        return {name: lease.walk[name] for name in ("etag", "last_modified") if name in lease.walk}
 
     async def _hold_lease(self) -> None:
         """Renew it for ever. Raises RunFailed once it is lost."""

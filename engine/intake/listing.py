@@ -19,10 +19,6 @@ LISTABLE_STATUSES = frozenset({"Active", "Coming Soon", None})
 GONE_STATUSES = frozenset({"Canceled", "Closed", "Delete", "Expired", "Withdrawn"})
 
 
-def is_listable(record: SourceRecord) -> bool:
-    return record.standard_status in LISTABLE_STATUSES
-
-
 def to_listing(record: SourceRecord, *, now_us: int) -> Listing:
     """The public facts of a record: remarks masked, place rounded, contact left behind.
 

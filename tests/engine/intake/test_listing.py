@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.intake.invented_contact import with_invented_contact
-from engine.intake.listing import is_listable, to_listing
+from engine.intake.listing import to_listing
 from engine.intake.offer import PRICE_LEAST, PRICE_MOST, seats_for, starting_price
 from engine.intake.quality import quality_of
 from engine.intake.record import SourceRecord
@@ -67,11 +67,6 @@ def test_quality_parts() -> None:
     assert old.freshness == 0.5
     assert 0 < old.score < fresh.score < 1
     assert quality_of(SourceRecord(source="a", source_id="1"), now_us=NOW_US).score == 0
-
-
-def test_closed_records_are_not_listed() -> None:
-    assert is_listable(RECORD)
-    assert not is_listable(msgspec.structs.replace(RECORD, standard_status="Closed"))
 
 
 def test_owners_who_sell_are_exclusive() -> None:
