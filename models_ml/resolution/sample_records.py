@@ -18,7 +18,6 @@ from engine.intake.parsers import PARSERS
 from engine.intake.record import SourceRecord
 from engine.intake.resolution import MatchFeatures, features_of
 from engine.intake.sample_world import SampleWorld
-from engine.intake.sample_world.stated import stated_record
 from engine.intake.sample_world.world import RENDERERS
 from engine.mapping_directory import load_mappings
 from engine.market_directory import load_markets
@@ -71,7 +70,7 @@ def read_world(
         Part(seed, homes, market, source)
         for market in load_markets()
         for source in load_sources()
-        if source in _sighted_sources() and load_sources()[source].serves(market)
+        if source in RENDERERS and load_sources()[source].serves(market)
     ]
     found: dict[str, list[PartRecords]] = {}
     with ProcessPoolExecutor(min(WORKERS_MOST, os.cpu_count() or 1)) as pool:
@@ -80,10 +79,6 @@ def read_world(
             found.setdefault(records.part.market, []).append(records)
             on_records(len(records.sighted))
     return [_market_truth(market, found[market]) for market in load_markets()]
-
-
-def _sighted_sources() -> frozenset[str]:
-    return frozenset(RENDERERS) | {"facebook"}
 
 
 def read_part(part: Part) -> PartRecords:
@@ -103,10 +98,7 @@ def read_part(part: Part) -> PartRecords:
 
 
 def _records(world: SampleWorld, part: Part) -> Iterator[SourceRecord]:
-    """Through the source's own documents where it has any, else as a faultless parser would."""
-    if part.source not in RENDERERS:
-        yield from (stated_record(seen) for seen in world.sightings(part.market, part.source))
-        return
+    """What the source's parser reads in its own documents."""
     name = load_sources()[part.source].parser
     parse = PARSERS[name] if name in PARSERS else feed_parser(load_mappings(), load_markets())
     for url, media_type, content in world.documents(part.source, part.market):
