@@ -83,11 +83,13 @@ for _one, _other in _KIN_PAIRS:
 
 def is_excluded(left: Columns, right: Columns) -> Flags:
     """Pairs that are never one lead: one for lease and one for sale, two ids of a source at
-    which one home has one id, or both beds and area plainly different, as the plans of one
-    complex are that a single text offers from the office's door."""
+    which one home has one id, both beds and area plainly different, as the plans of one
+    complex are that a single text offers from the office's door, or one text posted for flats
+    of different size or rooms."""
     same_source = (left["source"] == right["source"]) & left["stable_ids"] & right["stable_ids"]
     excluded: Flags = same_source & (left["identity"] != right["identity"])
     excluded |= _is_other_size(left, right)
+    excluded |= _is_copy_for_another_flat(left, right)
     excluded |= (left["kind"] == LEASE) & (right["kind"] == SALE)
     excluded |= (left["kind"] == SALE) & (right["kind"] == LEASE)
     return excluded
@@ -100,6 +102,18 @@ def _is_other_size(left: Columns, right: Columns) -> Flags:
     apart = np.abs(left["area"] - right["area"]) > larger * _OTHER_SIZE_SHARE
     other: Flags = told & (left["bedrooms"] != right["bedrooms"]) & apart
     return other
+
+
+def _is_copy_for_another_flat(left: Columns, right: Columns) -> Flags:
+    """Who posts a text again for the same flat leaves its size as it was; advertisers with
+    many flats change size and rooms, and nothing else."""
+    copied = (left["letters"] == right["letters"]) & (left["letters"] > 0)
+    copied &= (left["source"] == right["source"]) & (_is_flat(left) | _is_flat(right))
+    other = (left["area"] > 0) & (right["area"] > 0) & (left["area"] != right["area"])
+    rooms = (left["bedrooms"] >= 0) & (right["bedrooms"] >= 0)
+    other |= rooms & (left["bedrooms"] != right["bedrooms"])
+    excluded: Flags = copied & other
+    return excluded
 
 
 def doors_of(left: Columns, right: Columns) -> NDArray[np.uint8]:

@@ -74,6 +74,18 @@ def test_what_must_stay_two_leads(change: dict[str, Any]) -> None:
     assert not are_one(features("zillow", "1", **HOUSE), features("redfin", "9", **HOUSE | change))
 
 
+@pytest.mark.parametrize("other", [{"living_area": 838}, {"bedrooms_total": 2}])
+def test_one_text_for_flats_of_other_size_is_several_leads(other: dict[str, Any]) -> None:
+    """Nothing but the size tells them apart; posted again as it was it is the same."""
+    text = {
+        "remarks": "Sunny flat near the lake, freshly painted, with a pool and parking."
+    }
+    flat = FLAT | text | {"unit_number": None}
+    posted = features("craigslist", "1", **flat)
+    assert are_one(posted, features("craigslist", "2", **flat))
+    assert not are_one(posted, features("craigslist", "2", **flat | other))
+
+
 def test_two_ids_of_a_source_with_one_id_per_home_are_two_homes() -> None:
     assert not are_one(features("zillow", "1", **HOUSE), features("zillow", "2", **HOUSE))
     assert are_one(features("craigslist", "1", **HOUSE), features("craigslist", "2", **HOUSE))
