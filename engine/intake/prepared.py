@@ -20,7 +20,8 @@ class Prepared(msgspec.Struct, frozen=True, array_like=True):
     """All that the desk needs of a record. `listing` is public already, `contact` is not.
 
     `seats` is how many buyers its lead would have, `quality` the score's parts by name,
-    `fetched_at` RFC 3339 UTC.
+    `language` that of its text (ISO 639-1) where that could be told, `fetched_at` RFC 3339
+    UTC.
     """
 
     source: str
@@ -33,6 +34,7 @@ class Prepared(msgspec.Struct, frozen=True, array_like=True):
     seats: int
     quality: dict[str, float]
     notes: dict[str, FieldNote]
+    language: str | None
     licence: str
     fetched_at: str | None
 
@@ -79,6 +81,7 @@ def prepare(record: SourceRecord, source: Source, *, now_us: int) -> Prepared:
         seats=seats_for(record),
         quality=quality_of(record, now_us=now_us).parts(),
         notes=record.notes,
+        language=record.language,
         licence=record.licence,
         fetched_at=record.fetched_at,
     )

@@ -292,6 +292,7 @@ def upgrade() -> None:
         "source_records",
         sa.Column("trust", sa.Double(), server_default="0.5", nullable=False),
     )
+    op.add_column("source_records", sa.Column("language", sa.Text(), nullable=True))
     op.add_column(
         "source_records",
         sa.Column("seats", sa.SmallInteger(), server_default="3", nullable=False),
@@ -323,6 +324,7 @@ def downgrade() -> None:
     op.drop_constraint("source_records_pkey", "source_records", type_="primary")
     op.create_primary_key("source_records_pkey", "source_records", ["source", "source_id"])
     op.drop_column("source_records", "seats")
+    op.drop_column("source_records", "language")
     op.drop_column("source_records", "trust")
     op.create_table(
         "entities",

@@ -116,19 +116,20 @@ class IntakeStore:
         """Keep these records with their leads, in place of what they said before."""
         await self.connection.execute(
             "INSERT INTO source_records (market, source, source_id, lead_id, content_hash,"
-            " record, trust, seats, quality, notes, licence, fetched_at)"
-            " SELECT $1, u.source, u.source_id, u.lead_id, u.content_hash, u.record::jsonb,"
-            " u.trust, u.seats, u.quality::jsonb, u.notes::jsonb, u.licence,"
-            " u.fetched_at::timestamptz"
+            " record, trust, seats, quality, notes, language, licence, fetched_at)"
+            " SELECT $1, u.source, u.source_id, u.lead_id, u.content_hash,"
+            " u.record::jsonb, u.trust, u.seats, u.quality::jsonb, u.notes::jsonb,"
+            " u.language, u.licence, u.fetched_at::timestamptz"
             " FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[],"
-            " $7::float8[], $8::int2[], $9::text[], $10::text[], $11::text[], $12::text[])"
+            " $7::float8[], $8::int2[], $9::text[], $10::text[], $11::text[], $12::text[],"
+            " $13::text[])"
             " u(source, source_id, lead_id, content_hash, record, trust, seats, quality, notes,"
-            " licence, fetched_at)"
+            " language, licence, fetched_at)"
             " ON CONFLICT (market, source, source_id) DO UPDATE SET"
             " lead_id = excluded.lead_id, content_hash = excluded.content_hash,"
             " record = excluded.record, trust = excluded.trust, seats = excluded.seats,"
-            " quality = excluded.quality,"
-            " notes = excluded.notes, licence = excluded.licence,"
+            " quality = excluded.quality, notes = excluded.notes,"
+            " language = excluded.language, licence = excluded.licence,"
             " fetched_at = excluded.fetched_at, rejected_because = NULL,"
             " rejected_detail = NULL, reviewed_at = NULL, reviewed_by = NULL,"
             " review_note = NULL, last_seen_at = now()",
@@ -142,6 +143,7 @@ class IntakeStore:
             [record.seats for record, _ in rows],
             [_json(record.quality) for record, _ in rows],
             [_json(record.notes) for record, _ in rows],
+            [record.language for record, _ in rows],
             [record.licence for record, _ in rows],
             [record.fetched_at for record, _ in rows],
         )

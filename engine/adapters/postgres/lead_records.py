@@ -17,6 +17,7 @@ class KeptRecord(msgspec.Struct, frozen=True):
     """What a record said last, with when and under which licence it was read."""
 
     stated: Stated
+    language: str | None
     licence: str
     fetched_at: datetime | None
     first_seen_at: datetime
@@ -40,8 +41,8 @@ class KeptMerge(msgspec.Struct, frozen=True):
 async def records_of(connection: asyncpg.Pool, lead_id: str) -> list[KeptRecord]:
     """At most 200 records of a lead, by source."""
     rows = await connection.fetch(
-        "SELECT source, source_id, trust, seats, record, quality, notes, licence, fetched_at,"
-        " first_seen_at, last_seen_at FROM source_records"
+        "SELECT source, source_id, trust, seats, record, quality, notes, language, licence,"
+        " fetched_at, first_seen_at, last_seen_at FROM source_records"
         " WHERE lead_id = $1 AND record IS NOT NULL ORDER BY source, source_id LIMIT 200",
         lead_id,
     )

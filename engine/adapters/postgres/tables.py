@@ -378,6 +378,7 @@ source_records = Table(
     Column("quality", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("trust", Double, nullable=False, server_default="0.5"),
     Column("seats", SmallInteger, nullable=False, server_default="3"),
+    Column("language", Text),
     Column("licence", Text, nullable=False, server_default="public"),
     Column("fetched_at", DateTime(timezone=True)),
     Column("rejected_because", Text),

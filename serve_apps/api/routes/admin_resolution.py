@@ -106,6 +106,7 @@ def _shown(kept: KeptRecord) -> dict[str, Any]:
         "source": stated.source,
         "source_id": stated.source_id,
         "trust": stated.trust,
+        "language": kept.language,
         "licence": kept.licence,
         "fetched_at": kept.fetched_at,
         "first_seen_at": kept.first_seen_at,

@@ -20,6 +20,7 @@ class LeadRecord(AnswerModel):
     source: str
     source_id: str
     trust: float
+    language: str | None
     licence: str
     fetched_at: Instant | None
     first_seen_at: Instant

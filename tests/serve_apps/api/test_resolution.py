@@ -41,6 +41,7 @@ HOME = SourceRecord(
     contact=Contact(name=CANARY, phone="+15125550142", latitude=30.2671, longitude=-97.7431),
     content_hash="1",
     licence="public",
+    language="en",
     notes={"postal_code": FieldNote("zip-of-the-point", 0.8)},
 )
 UNPLACED = replace(
@@ -94,7 +95,7 @@ async def test_a_merge_is_shown_and_undone(world: World, desk: IntakeDesk) -> No
     assert items["zillow"]["notes"] == {
         "postal_code": {"rule": "zip-of-the-point", "confidence": 0.8}
     }
-    assert items["zillow"]["licence"] == "public"
+    assert (items["zillow"]["licence"], items["zillow"]["language"]) == ("public", "en")
     assert records.json()["origin"]["list_price"] == "mls m1"
     assert set(records.json()["quality"]) >= {"completeness", "agreement", "motivation"}
 
