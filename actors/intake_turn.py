@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -12,18 +12,15 @@ import msgspec
 from actors.match_index import MatchIndex
 from engine.adapters.postgres import contact_rows, lead_identities
 from engine.adapters.postgres.intake_store import IntakeStore, KnownRecord, MatchRow, RecordKey
-from engine.adapters.postgres.lead_identities import Standing
 from engine.intake.assignment import Assignment, Candidate, Joint, Offered, assign
 from engine.intake.contact_survivorship import ContactClaim
-from engine.intake.listing import GONE_STATUSES, LISTABLE_STATUSES, mask_again, values_of
-from engine.intake.offer import starting_price
+from engine.intake.lead_news import listing_digest, news_of, offer_of, offered_after
+from engine.intake.listing import mask_again, values_of
 from engine.intake.prepared import Prepared, Stated, contact_claim, stated
-from engine.intake.quality import agreement_of, quality_of_lead
 from engine.intake.record import Rejected
 from engine.intake.resolution import Match, MatchFeatures
-from engine.intake.survivorship import survive
 from engine.market.answers import Merged, Request
-from engine.market.commands import Command, ListLead, Merge, Relist, UpdateLead, Withdraw
+from engine.market.commands import Command, ListLead, Merge
 from engine.market.listing import Listing
 
 # What a record ever said of its home is remembered up to this many times.
@@ -242,13 +239,13 @@ class Turn:
         told: dict[str, tuple[Offered, bytes]] = {}
         commands: list[Command] = []
         for lead_id, records_said in said.items():
-            listing, seats = _offer_of(list(records_said.values()), seats_left)
-            news = list(_news(lead_id, listing, seats, standings[lead_id], lead_id in unclear))
+            listing, seats = offer_of(list(records_said.values()), seats_left)
+            news = list(news_of(lead_id, listing, seats, standings[lead_id], lead_id in unclear))
             if any(isinstance(command, ListLead) for command in news):
                 listed.add(lead_id)
-            offered = _offered(standings[lead_id].identity.offered, news)
+            offered = offered_after(standings[lead_id].identity.offered, news)
             if offered != "never":
-                told[lead_id] = (offered, _digest(listing))
+                told[lead_id] = (offered, listing_digest(listing))
             commands.extend(news)
         await lead_identities.tell(self.connection, told)
         await self._send_later(commands)
@@ -377,49 +374,6 @@ def _with_claims(claims: Sequence[ContactClaim], records: Sequence[Prepared]) ->
     new = {record.key for record in records}
     kept = [each for each in claims if (each.source, each.source_id) not in new]
     return [*kept, *(contact_claim(record) for record in records)]
-
-
-def _offer_of(said: Sequence[Stated], seats_left: int | None) -> tuple[Listing, int]:
-    """The listing of a lead of which this is said, and the seats it would have."""
-    listing = survive([each.claim() for each in said]).listing
-    agreement = agreement_of([each.listing for each in said])
-    quality = quality_of_lead([each.quality for each in said], agreement)
-    seats = min(each.seats for each in said)
-    if seats_left is not None:
-        seats = min(seats, seats_left)
-    return msgspec.structs.replace(listing, quality=quality.score), seats
-
-
-def _news(
-    lead_id: str, listing: Listing, seats: int, standing: Standing, unclear: bool
-) -> Iterator[Command]:
-    """What the book must hear of a lead of which `listing` holds now."""
-    status = listing.standard_status
-    offered = standing.identity.offered
-    if offered == "never":
-        if status in LISTABLE_STATUSES:
-            yield ListLead(lead_id, starting_price(listing, seats), seats, listing)
-        return
-    if standing.told != _digest(listing):
-        yield UpdateLead(lead_id, listing)
-    if offered == "listed" and status in GONE_STATUSES:
-        yield Withdraw(lead_id, f"{status} at its source")
-    # Quarantined before it was withdrawn: coming back is for a reviewer to decide.
-    elif offered == "withdrawn" and status in LISTABLE_STATUSES and not unclear:
-        yield Relist(lead_id)
-
-
-def _offered(before: Offered, news: Sequence[Command]) -> Offered:
-    for command in news:
-        if isinstance(command, (ListLead, Relist)):
-            return "listed"
-        if isinstance(command, Withdraw):
-            return "withdrawn"
-    return before
-
-
-def _digest(listing: Listing) -> bytes:
-    return hashlib.blake2b(_encode(listing), digest_size=16).digest()
 
 
 def _rejected_key(rejected: Rejected) -> RecordKey:

@@ -19,6 +19,13 @@ class Identity(NamedTuple):
     offered: Offered
 
 
+class Standing(NamedTuple):
+    """A lead's identity, with the hash of the listing that the book was told last."""
+
+    identity: Identity
+    told: bytes | None
+
+
 class Candidate(NamedTuple):
     """A record: the lead it is known under, and the leads its matches are known under.
 

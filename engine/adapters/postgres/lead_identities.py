@@ -8,17 +8,10 @@ from typing import NamedTuple
 import asyncpg
 import msgspec
 
-from engine.intake.assignment import Identity, Joint, Offered
+from engine.intake.assignment import Identity, Joint, Offered, Standing
 
 RecordKey = tuple[str, str]
 _decode_keys = msgspec.json.Decoder(list[tuple[str, str]]).decode
-
-
-class Standing(NamedTuple):
-    """A lead's identity, with the hash of the listing that the book was told last."""
-
-    identity: Identity
-    told: bytes | None
 
 
 class Merge(NamedTuple):
