@@ -80,7 +80,7 @@ class Reader:
 
 @pytest.fixture
 def settings(database_url: str) -> Settings:
-    return Settings(_env_file=None, database_url=database_url)
+    return Settings(_env_file=None, database_url=database_url, captures=None)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from actors.page_tasks import Batch, PageReader, Reading
 from actors.source_run import Progress, SourceRun
 from engine.adapters.postgres import uploads
 from engine.adapters.postgres.pool import open_pool
+from engine.adapters.sources.parsers import open_parsers
 from engine.adapters.upload_check import check_document
 from engine.mapping_directory import load_mappings
 from engine.market_directory import load_markets
@@ -38,7 +39,7 @@ class UploadDesk:
         self.pool = pool
         self._house = house
         self._desk = desk
-        self._settings = Settings(_env_file=None, database_url=house.database_url)
+        self._settings = Settings(_env_file=None, database_url=house.database_url, captures=None)
         austin = load_markets()["austin"]._replace(slug=house.market)
         self.markets = {house.market: austin}
         self.upload_ids: list[str] = []
@@ -49,7 +50,8 @@ class UploadDesk:
             yield Batch(documents=(document,))
 
     async def read(self, batch: Batch) -> AsyncGenerator[tuple[Any, Reading]]:
-        reader = PageReader(self._settings, SOURCE, self._house.market, self.markets)
+        parse = open_parsers(self._settings)["feed"]
+        reader = PageReader(self._settings, SOURCE, self._house.market, self.markets, parse)
         async for found in reader.read(batch):
             yield found
 

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from engine.intake.feed.geometry import WGS84, arcgis_point_of, point_of
+from engine.intake.tables import CELL_CHARACTERS_MAX
 
 CSV_BYTES_MAX = 512 * 1024 * 1024
 JSON_BYTES_MAX = 128 * 1024 * 1024
@@ -122,6 +123,7 @@ class CsvRows:
 
     def _read(self) -> Iterator[tuple[int, list[str] | Refusal]]:
         """Rows that hold something; ends after a Refusal that no row can follow."""
+        csv.field_size_limit(CELL_CHARACTERS_MAX)
         reader = csv.reader(io.StringIO(self._text, newline=""), delimiter=self._delimiter)
         number = 0
         while True:

@@ -15,6 +15,7 @@ from selectolax.lexbor import LexborHTMLParser
 
 from engine.intake.charset import decoded
 from engine.intake.stated_json import BrokenJsonError, read_json
+from engine.intake.tables import CELL_CHARACTERS_MAX
 
 _TAG = re.compile(r"<[^>]*>")
 _NOT_WORD = re.compile(r"[\W_]+")
@@ -30,7 +31,6 @@ _ROOMS = re.compile(
     re.I,
 )
 _DEPTH_MAX = 6
-_CELL_BYTES_MAX = 16 * 1024 * 1024
 
 
 def words_of(text: str) -> str:
@@ -100,7 +100,7 @@ def pieces_of(content: bytes, charset: str | None = None, *, is_one: bool = Fals
 
 def _rows(text: str) -> list[Piece]:
     """Table rows; the first one, mostly a header, is around them all."""
-    csv.field_size_limit(_CELL_BYTES_MAX)
+    csv.field_size_limit(CELL_CHARACTERS_MAX)
     try:
         rows = [cells for cells in csv.reader(io.StringIO(text, newline="")) if cells]
     except csv.Error:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from engine.intake.document import Document
 from engine.intake.feed.feed import feed_parser, upload_url
 from engine.intake.record import Rejected, SourceRecord
+from engine.intake.tables import CELL_CHARACTERS_MAX
 from tests.engine.intake.feed.feeds import (
     MAPPINGS,
     MARKETS,
@@ -326,7 +327,7 @@ def test_a_row_that_is_no_object_is_refused() -> None:
 
 
 def test_an_open_quote_ends_the_reading() -> None:
-    table = 'id,street\n1,1 Main St\n2,"' + "x" * 200_000
+    table = 'id,street\n1,1 Main St\n2,"' + "x" * (CELL_CHARACTERS_MAX + 1)
     assert refusals(table, minimal()) == [(3, "broken-csv")]
 
 
