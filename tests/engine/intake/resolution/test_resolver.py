@@ -77,9 +77,7 @@ def test_what_must_stay_two_leads(change: dict[str, Any]) -> None:
 @pytest.mark.parametrize("other", [{"living_area": 838}, {"bedrooms_total": 2}])
 def test_one_text_for_flats_of_other_size_is_several_leads(other: dict[str, Any]) -> None:
     """Nothing but the size tells them apart; posted again as it was it is the same."""
-    text = {
-        "remarks": "Sunny flat near the lake, freshly painted, with a pool and parking."
-    }
+    text = {"remarks": "Sunny flat near the lake, freshly painted, with a pool and parking."}
     flat = FLAT | text | {"unit_number": None}
     posted = features("craigslist", "1", **flat)
     assert are_one(posted, features("craigslist", "2", **flat))
