@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import psutil
 
 from engine.adapters.local.installation import MARKER, Installation
 from engine.adapters.local.process import (
@@ -54,16 +57,31 @@ def start_marked(
 def await_listening(
     name: str, process: ProcessRecord, port: int, log: Path, seconds: float
 ) -> None:
-    """Wait until somebody accepts connections on the port. Raises ServiceFailed."""
+    """Wait until the service or a child of it accepts connections on the port.
+
+    A stranger who took the port in the meantime does not count. Raises ServiceFailed.
+    """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and is_running(process):
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
+            if _listens(process, port):
+                return
         except OSError:
-            time.sleep(0.05)
+            pass
+        time.sleep(0.05)
     how = "did not answer in time" if is_running(process) else "ended while starting"
     raise ServiceFailed(f"{name} {how}; {log} says:\n{log_end(log)}")
+
+
+def _listens(leader: ProcessRecord, port: int) -> bool:
+    """Whether a process of the leader's session listens on the port."""
+    for process in session_of(leader):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for connection in psutil.Process(process.pid).net_connections("tcp"):
+                if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+                    return True
+    return False
 
 
 def leftovers(
