@@ -19,22 +19,19 @@ from serve_apps.api.answers import Answer, answer
 from serve_apps.api.call import CurrentCall
 from serve_apps.api.cursors import decode_cursor, encode_cursor
 from serve_apps.api.idempotency import answer_once, decided
+from serve_apps.api.lead_directory import is_id
 from serve_apps.api.problems import not_found, unavailable
 from serve_apps.api.routing import Routes
-from serve_apps.api.schemas.fields import PageQuery
-from serve_apps.api.schemas.resolution import LeadMergesPage, LeadRecords, UndoneMerge
+from serve_apps.api.schemas.resolution import LeadMergesPage, LeadRecords, MergesQuery, UndoneMerge
 
 routes = Routes("admin")
-
-
-class MergesQuery(PageQuery):
-    market: str | None = None
 
 
 @routes.add("GET", "/v1/admin/merges", access="admin", answers={200: LeadMergesPage})
 async def list_merges(call: CurrentCall, page: Annotated[MergesQuery, Query()]) -> Answer:
     """Leads found to be one, newest first."""
-    position = decode_cursor(call.deps, "merges", page.cursor)
+    identity = f"merges {page.market}"
+    position = decode_cursor(call.deps, identity, page.cursor)
     found = await lead_records.merges(
         call.deps.pool,
         market=page.market,
@@ -44,7 +41,7 @@ async def list_merges(call: CurrentCall, page: Annotated[MergesQuery, Query()]) 
     shown = found[: page.limit]
     more = len(found) > page.limit
     last = (from_datetime(shown[-1].merged_at), shown[-1].merge_id) if more else None
-    return answer({"items": shown, "next_cursor": encode_cursor(call.deps, "merges", last)})
+    return answer({"items": shown, "next_cursor": encode_cursor(call.deps, identity, last)})
 
 
 @routes.add(
@@ -58,7 +55,9 @@ async def list_merges(call: CurrentCall, page: Annotated[MergesQuery, Query()]) 
 async def undo_merge(call: CurrentCall) -> Answer:
     """Take a merge apart: what went is offered again under a new id."""
     (merge_id,) = call.params
-    market = await lead_records.market_of_merge(call.deps.pool, merge_id)
+    market = None
+    if is_id(merge_id):
+        market = await lead_records.market_of_merge(call.deps.pool, merge_id)
     if market is None:
         raise not_found("no such merge")
 
@@ -84,7 +83,7 @@ async def undo_merge(call: CurrentCall) -> Answer:
 async def list_records(call: CurrentCall) -> Answer:
     """What each source says of a lead, and which of them holds for each field."""
     (lead_id,) = call.params
-    kept = await lead_records.records_of(call.deps.pool, lead_id)
+    kept = await lead_records.records_of(call.deps.pool, lead_id) if is_id(lead_id) else []
     if not kept:
         raise not_found("no such lead, or no record of it is kept")
     said = [each.stated for each in kept]

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from serve_apps.api.schemas.fields import AnswerModel, Id, Instant
+from serve_apps.api.schemas.fields import AnswerModel, Id, Instant, PageQuery
+from serve_apps.api.schemas.intake import MarketSlug
+
+
+class MergesQuery(PageQuery):
+    """Merges, of one market if given."""
+
+    market: MarketSlug | None = None
 
 
 class FieldNoteModel(AnswerModel):

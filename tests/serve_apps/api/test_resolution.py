@@ -116,6 +116,11 @@ async def test_what_is_not_there(world: World, desk: IntakeDesk) -> None:
     admin = await world.admin()
     assert_problem(await admin.post("/v1/admin/merges/none/undo"), 404, "not-found")
     assert_problem(await admin.get("/v1/admin/leads/none/records"), 404, "not-found")
+    for path in ("/v1/admin/merges/%00/undo", "/v1/admin/leads/%00/records"):
+        method = "POST" if path.endswith("undo") else "GET"
+        assert_problem(await admin.request(method, path), 404, "not-found")
+    answered = await admin.get("/v1/admin/merges", market="\0")
+    assert_problem(answered, 422, "validation")
     assert_problem(await (await world.buyer()).get("/v1/admin/merges"), 403, "forbidden")
 
 
