@@ -21,7 +21,7 @@ from engine.adapters.postgres import lead_identities
 from engine.adapters.postgres.intake_store import IntakeStore
 from engine.intake.prepared import Prepared
 from engine.intake.record import Rejected
-from engine.market.answers import Answer, Merged, Request
+from engine.market.answers import Answer, Done, Merged, Request
 from engine.market.commands import ListLead, Merge, Refused, Relist, UpdateLead, Withdraw
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,10 @@ class IntakeDesk:
 
     async def _send_outbox(self, store: IntakeStore, index: MatchIndex, counts: Counts) -> None:
         """Send what waits, in order, until the book has answered all of it."""
-        while waiting := _one_per_lead(await store.outbox(OUTBOX_CHUNK)):
+        while outbox := await store.outbox(OUTBOX_CHUNK):
+            waiting = _one_per_lead(
+                [(number, await _as_it_stands(store, request)) for number, request in outbox]
+            )
             answers = await asyncio.gather(*(self._tell(request) for _, request in waiting))
             async with store.transaction():
                 turn = Turn(store, index)
@@ -133,16 +136,19 @@ class IntakeDesk:
         command = request.command
         if isinstance(answer, Merged):
             await turn.settle(answer)
-        elif isinstance(answer, Refused) or answer is None:
-            if isinstance(answer, Refused):
-                kind = type(command).__name__
-                log.warning("the %s book refused %s: %s", self.market, kind, answer.code)
-            if isinstance(command, Merge):
-                await lead_identities.drop_merge(turn.connection, command.lead_id, command.other_id)
-            if isinstance(command, ListLead) and answer is None:
-                await lead_identities.take_back(turn.connection, [command.lead_id])
+            return
+        if isinstance(answer, Refused):
+            kind = type(command).__name__
+            log.warning("the %s book refused %s: %s", self.market, kind, answer.code)
+        if isinstance(command, Merge):
+            await lead_identities.drop_merge(turn.connection, command.lead_id, command.other_id)
+        if isinstance(command, ListLead) and answer is None:
+            await lead_identities.take_back(turn.connection, [command.lead_id])
 
     async def _tell(self, request: Request) -> Answer | None:
+        command = request.command
+        if isinstance(command, Merge) and command.lead_id == command.other_id:
+            return Done()  # An earlier answer has joined them already.
         for attempt in range(RETRIES_MAX):
             try:
                 reply = await self._client.submit(
@@ -158,6 +164,15 @@ class IntakeDesk:
                     raise
                 await asyncio.sleep(RETRY_PAUSE)
         raise AssertionError("unreachable")
+
+
+async def _as_it_stands(store: IntakeStore, request: Request) -> Request:
+    """A merge is asked for of the leads that its two have become by earlier answers."""
+    command = request.command
+    if not isinstance(command, Merge):
+        return request
+    pair = await lead_identities.as_they_stand(store.connection, command.lead_id, command.other_id)
+    return msgspec.structs.replace(request, command=Merge(*pair))
 
 
 def _one_per_lead(waiting: list[tuple[int, Request]]) -> list[tuple[int, Request]]:

@@ -177,12 +177,17 @@ class Turn:
 
     async def _absorb(self, goes: str, stays: str) -> None:
         """Join a lead that was never offered to another one: nobody need be told."""
-        await self.store.move_records(goes, stays)
-        await contact_rows.move_claims(self.connection, goes, stays)
+        await self._join(goes, stays)
         await contact_rows.forget(self.connection, goes)
+
+    async def _join(self, goes: str, stays: str) -> list[RecordKey]:
+        """Make what belongs to one lead another's; which records these were."""
+        records = await self.store.move_records(goes, stays)
+        await contact_rows.move_claims(self.connection, goes, stays)
         await lead_identities.went_into(self.connection, goes, stays)
         await lead_identities.inherit_apart(self.connection, goes, stays)
         self.index.merged(goes, stays)
+        return records
 
     def _count(
         self,
@@ -288,22 +293,22 @@ class Turn:
         await self._send_later(Merge(joint.stays, joint.goes) for joint in joints)
 
     async def settle(self, merged: Merged) -> None:
-        """Follow the book's answer: the records of the lead that went are the other's now."""
+        """Follow the book's answer: the records of the lead that went are the other's now.
+
+        The lead that went keeps its contact, for those who bought it.
+        """
         stays, goes = merged.survivor, merged.merged
         records: list[RecordKey] = []
         if merged.is_link:
             await lead_identities.keep_apart(self.connection, self.store.market, stays, goes)
         else:
-            records = await self.store.move_records(goes, stays)
-            # The lead that went keeps its contact for those who bought it.
-            await contact_rows.move_claims(self.connection, goes, stays)
-            await lead_identities.went_into(self.connection, goes, stays)
-            await lead_identities.inherit_apart(self.connection, goes, stays)
-            self.index.merged(goes, stays)
+            records = await self._join(goes, stays)
             self.counts.joined += 1
         await lead_identities.settle_merge(
             self.connection, stays, goes, records, is_link=merged.is_link
         )
+        if not merged.is_link:
+            await lead_identities.ask_of_survivor(self.connection, goes, stays)
         await self.refresh([stays], {})
 
     async def undo(self, merge_id: str, by: str) -> Split | None:

@@ -107,6 +107,39 @@ async def test_the_one_further_along_stays(house: TradingHouse, desk: IntakeDesk
     await house.audit()
 
 
+async def test_a_record_joins_three_leads_whichever_stays(
+    house: TradingHouse, desk: IntakeDesk
+) -> None:
+    """The first answer of the book makes another lead of the one the second is asked about."""
+    by_address, by_number, both = three(house)
+    parcel = f"P-{house.market}"
+    by_parcel = replace(
+        by_number,
+        source="realtor",
+        source_id=f"{house.market}-realtor",
+        listing_id=None,
+        parcel_number=parcel,
+        content_hash="parcel",
+    )
+    for each in (by_address, by_number, by_parcel):
+        assert await take(desk, [each]) == Counts(new=1)
+    first, second, third = await states(house)
+    await house.said(c.Hold(second, await house.buyer(1_000), "15m"))
+    assert await take(desk, [replace(both, parcel_number=parcel)]) == Counts(merged=1, joined=2)
+    assert await states(house) == {
+        first: ("withdrawn", second),
+        second: ("available", None),
+        third: ("withdrawn", second),
+    }
+    assert await records_of(house, second) == {"zillow", "redfin", "realtor", "mls"}
+    assert {row["survivor"] for row in await merge_rows(house)} == {second}
+    # What is known in memory agrees with what is kept.
+    again = replace(by_parcel, source="zillow", source_id=f"{house.market}-z", content_hash="z")
+    await take(desk, [replace(again, source="fsbo")])
+    assert "fsbo" in await records_of(house, second)
+    await house.audit()
+
+
 async def test_who_bought_one_cannot_buy_the_other(house: TradingHouse, desk: IntakeDesk) -> None:
     older, younger, both = await two_leads_and_the_third(house, desk)
     user = await bought(house, younger)

@@ -105,6 +105,8 @@ async def went_into(connection: asyncpg.Connection, goes: str, stays: str) -> No
 
 async def under_review(connection: asyncpg.Connection, lead_ids: Sequence[str]) -> set[str]:
     """Leads whose last word on review is a quarantine: a withdrawal does not clear them."""
+    if not lead_ids:
+        return set()
     rows = await connection.fetch(
         "SELECT DISTINCT ON (lead_id) lead_id, event->>'type' FROM market_events"
         " WHERE lead_id = ANY($1) AND event->>'type' IN ('quarantined', 'approved')"
@@ -162,8 +164,19 @@ async def settle_merge(
     )
 
 
+async def ask_of_survivor(connection: asyncpg.Connection, goes: str, stays: str) -> None:
+    """Merges not answered yet are about the lead that stays from now on."""
+    await connection.execute(
+        "UPDATE lead_merges SET survivor = CASE survivor WHEN $1 THEN $2 ELSE survivor END,"
+        " merged = CASE merged WHEN $1 THEN $2 ELSE merged END"
+        " WHERE records IS NULL AND $1 IN (survivor, merged)",
+        goes,
+        stays,
+    )
+
+
 async def drop_merge(connection: asyncpg.Connection, one: str, other: str) -> None:
-    """Forget a merge that the book refused."""
+    """Forget a merge that came to nothing."""
     await connection.execute(
         "DELETE FROM lead_merges WHERE records IS NULL"
         " AND (survivor, merged) IN (($1::text, $2::text), ($2::text, $1::text))",
@@ -210,3 +223,11 @@ async def where_now(connection: asyncpg.Connection, lead_id: str) -> str:
         lead_id,
     )
     return ends
+
+
+async def as_they_stand(connection: asyncpg.Connection, one: str, other: str) -> tuple[str, str]:
+    """The leads that stand for these two now, the older first; twice the same once joined."""
+    now = {await where_now(connection, one), await where_now(connection, other)}
+    known = await standings(connection, list(now))
+    ordered = sorted(now, key=lambda lead_id: known[lead_id].identity.number)
+    return ordered[0], ordered[-1]
