@@ -59,6 +59,24 @@ class Settings(BaseSettings):
     feed_sockets_per_user_max: int = Field(50, ge=1)
     welcome_credits: int | None = Field(None, ge=0)
 
+    # How claims on new leads are collected (0 = as they come), and how long a seat is kept
+    # for the first in line.
+    claim_window_ms: int = Field(250, ge=0, le=500)
+    offer_seconds: int = Field(300, ge=1, le=86_400)
+
+    # Carts: shards of timers, and when buyers are reminded, minutes before a hold ends.
+    cart_shards: int = Field(1, ge=1, le=64)
+    reminder_minutes: list[int] = [10, 1]
+
+    # E-mail, like smtp://user:password@mail.internal:587 (smtps:// for TLS from the start).
+    # Without it nothing is sent.
+    smtp_url: SecretStr = SecretStr("")
+    mail_from: str = "AIQLeads <noreply@localhost>"
+    public_url: str = ""
+
+    # Price ticks of a market within this time travel together, the latest of each lead.
+    feed_prices_interval_ms: int = Field(100, ge=0, le=5_000)
+
     # Whether sources are run when they are due; asked for, they are run either way.
     ingest_schedule: Literal["on", "off"] = "on"
 

@@ -38,11 +38,33 @@ class Merged(_Answer, frozen=True):
     is_link: bool
 
 
+class Queued(_Answer, frozen=True):
+    """A place in line: `position` from 1, of `waiting` buyers."""
+
+    lead_id: str
+    position: int
+    waiting: int
+
+
+class StandingKept(_Answer, frozen=True):
+    """A standing order placed or changed, at its new revision."""
+
+    standing_order_id: str
+    revision: int
+
+
 class Done(_Answer, frozen=True):
     """Decided, with nothing more to say."""
 
 
-Answer = Held | Bought | Merged | Done | Refused
+class Claimed(_Answer, frozen=True):
+    """Not decided yet: the claim is collected with others until `decide_at` (µs). Ask again
+    then, with the same command id. Never stored."""
+
+    decide_at: int
+
+
+Answer = Held | Bought | Merged | Queued | StandingKept | Done | Claimed | Refused
 
 
 class Request(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from engine.market.listing import Listing
+from engine.market.standing_terms import StandingTerms
 
 REPRICE_LEADS_MAX = 2000
 
@@ -98,7 +99,43 @@ class Buy(_Command, frozen=True):
     from_cart: bool = False
 
 
-BuyerCommand = Hold | Extend | Release | Buy
+class Join(_Command, frozen=True):
+    """Wait in line for a seat of a lead whose seats are all taken."""
+
+    lead_id: str
+    user_id: str
+
+
+class Leave(_Command, frozen=True):
+    """Leave the line, or decline the seat that was offered from it."""
+
+    lead_id: str
+    user_id: str
+
+
+class PlaceStanding(_Command, frozen=True):
+    standing_order_id: str
+    user_id: str
+    terms: StandingTerms
+
+
+class ChangeStanding(_Command, frozen=True):
+    """New terms for a standing order that is still at `revision`."""
+
+    standing_order_id: str
+    user_id: str
+    terms: StandingTerms
+    revision: int
+
+
+class CancelStanding(_Command, frozen=True):
+    standing_order_id: str
+    user_id: str
+
+
+BuyerCommand = (
+    Hold | Extend | Release | Buy | Join | Leave | PlaceStanding | ChangeStanding | CancelStanding
+)
 Command = (
     ListLead
     | UpdateLead
@@ -112,6 +149,11 @@ Command = (
     | Extend
     | Release
     | Buy
+    | Join
+    | Leave
+    | PlaceStanding
+    | ChangeStanding
+    | CancelStanding
 )
 
 RefusalCode = Literal[
@@ -125,6 +167,12 @@ RefusalCode = Literal[
     "not-in-cart",
     "plan-required",
     "insufficient-credits",
+    "seat-available",
+    "already-queued",
+    "not-queued",
+    "queue-full",
+    "standing-order-limit",
+    "changed-meanwhile",
     "forbidden",
     "validation",
     "idempotency-mismatch",

@@ -11,17 +11,43 @@ import msgspec
 
 SECOND_US = 1_000_000
 UNIT_SECONDS = {"m": 60, "h": 3600, "d": 86400}
+_KEYS = {
+    "terms",
+    "holds_max",
+    "discount_percent",
+    "hold_value_max",
+    "hold_fee_percent",
+    "hold_fee_credited",
+    "claim_priority",
+    "standing_orders_max",
+}
 DEFAULT_FILE = Path(__file__).parent.parent / "plans.toml"
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """One plan. `terms_us` maps a hold term ("15m") to its length in microseconds."""
+    """One plan. `terms_us` maps a hold term ("15m") to its length in microseconds.
+
+    `hold_value_max` bounds the credits a buyer's live holds add up to, None for no bound.
+    `hold_fee_percent` maps a term to what holding for it costs, per cent of the locked price;
+    with `is_hold_fee_credited` the fee counts towards the price on purchase. Where claims
+    compete, a higher `claim_priority` goes first.
+    """
 
     name: str
     terms_us: dict[str, int]
     longest_us: int
     holds_max: int
     discount_percent: int
+    hold_value_max: int | None = None
+    hold_fee_percent: dict[str, int] = {}
+    is_hold_fee_credited: bool = True
+    claim_priority: int = 0
+    standing_orders_max: int = 20
+
+    def hold_fee(self, term: str, price: int) -> int:
+        """Credits that holding at `price` for `term` costs, rounded up: a long hold is a free
+        option otherwise."""
+        return -(-price * self.hold_fee_percent.get(term, 0) // 100)
 
     def discounted(self, price: int) -> int:
         """What this plan pays for `price` credits, rounded down."""
@@ -60,7 +86,7 @@ def all_terms(plans: Mapping[str, Plan]) -> list[str]:
 def _plan(name: str, entry: object) -> Plan:
     if not isinstance(entry, dict):
         raise ValueError(f"plan {name}: must be a table, [plan.{name}]")
-    unknown = entry.keys() - {"terms", "holds_max", "discount_percent"}
+    unknown = entry.keys() - _KEYS
     if unknown:
         raise ValueError(f"plan {name}: unknown {', '.join(sorted(unknown))}")
     terms, holds_max, discount = (
@@ -77,4 +103,42 @@ def _plan(name: str, entry: object) -> Plan:
         terms_us = {term: term_us(str(term)) for term in terms}
     except ValueError as error:
         raise ValueError(f"plan {name}: {error}") from error
-    return Plan(name, terms_us, max(terms_us.values()), holds_max, discount)
+    return Plan(
+        name,
+        terms_us,
+        max(terms_us.values()),
+        holds_max,
+        discount,
+        hold_value_max=_whole(name, entry, "hold_value_max", 1),
+        hold_fee_percent=_fees(name, entry.get("hold_fee_percent", {}), terms_us),
+        is_hold_fee_credited=_yes_or_no(name, entry, "hold_fee_credited", True),
+        claim_priority=_whole(name, entry, "claim_priority", 0) or 0,
+        standing_orders_max=_whole(name, entry, "standing_orders_max", 0) or 0,
+    )
+
+
+def _whole(name: str, entry: dict[str, object], key: str, least: int) -> int | None:
+    value = entry.get(key)
+    if value is None:
+        return None
+    if type(value) is not int or value < least:
+        raise ValueError(f"plan {name}: {key} must be a whole number from {least}")
+    return value
+
+
+def _yes_or_no(name: str, entry: dict[str, object], key: str, default: bool) -> bool:
+    value = entry.get(key, default)
+    if not isinstance(value, bool):
+        raise ValueError(f"plan {name}: {key} must be true or false")
+    return value
+
+
+def _fees(name: str, fees: object, terms_us: Mapping[str, int]) -> dict[str, int]:
+    if not isinstance(fees, dict) or not all(
+        term in terms_us and type(percent) is int and 0 <= percent <= 100
+        for term, percent in fees.items()
+    ):
+        raise ValueError(
+            f"plan {name}: hold_fee_percent maps terms of the plan to whole per cents from 0 to 100"
+        )
+    return fees

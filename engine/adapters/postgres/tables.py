@@ -126,6 +126,15 @@ markets = Table(
     Column("position", BigInteger, nullable=False, server_default="0"),
     Column("feed_seq", BigInteger, nullable=False, server_default="0"),
     Column("journal_at", BigInteger, nullable=False, server_default="0"),
+    # Up to where price ticks have been matched with standing orders.
+    Column("matched_position", BigInteger, nullable=False, server_default="0"),
+    # What the seeds of claim rounds are derived from; never leaves the book.
+    Column(
+        "secret",
+        LargeBinary,
+        nullable=False,
+        server_default=text("uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())"),
+    ),
     postgresql_with={"fillfactor": "50"},
 )
 
@@ -213,6 +222,10 @@ lead_trading = Table(
     Column("max_buyers", Integer, nullable=False),
     Column("sold", Integer, nullable=False, server_default="0"),
     Column("held", Integer, nullable=False, server_default="0"),
+    # When claims on it, and standing orders, are to be decided (µs); null once they are.
+    Column("decide_at", BigInteger),
+    # Contests decided so far: which seed the next one takes.
+    Column("rounds", Integer, nullable=False, server_default="0"),
     CheckConstraint("price >= 1", name="price"),
     CheckConstraint(
         "sold >= 0 AND held >= 0 AND max_buyers >= 1 AND sold + held <= max_buyers", name="seats"
@@ -242,11 +255,18 @@ seats = Table(
     Column("held_until", BigInteger),
     Column("forget_after", BigInteger),
     Column("order_id", Text),
+    # Kept for the first in line until `held_until`, not yet a hold of theirs.
+    Column("is_offer", Boolean, nullable=False, server_default="false"),
+    # Credits paid for holding.
+    Column("fee", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("lead_id", "user_id"),
+    CheckConstraint("fee >= 0", name="fee"),
     CheckConstraint("seat BETWEEN 1 AND max_buyers", name="seat"),
     CheckConstraint("(order_id IS NULL) = (held_until IS NOT NULL)", name="held_or_sold"),
     Index("seats_user_id_live_idx", "user_id", postgresql_where=text("order_id IS NULL")),
-    Index("seats_market_live_idx", "market", postgresql_where=text("order_id IS NULL")),
+    Index(
+        "seats_market_live_idx", "market", "held_until", postgresql_where=text("order_id IS NULL")
+    ),
     postgresql_with={"fillfactor": "70"},
 )
 
@@ -258,7 +278,9 @@ hold_counts = Table(
     Column("user_id", Text, primary_key=True),
     Column("market", Text, primary_key=True),
     Column("live_holds", Integer, nullable=False),
+    Column("held_value", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("live_holds >= 0", name="live_holds"),
+    CheckConstraint("held_value >= 0", name="held_value"),
     postgresql_with={"fillfactor": "70"},
 )
 
@@ -286,10 +308,87 @@ orders = Table(
     Column("seat", SmallInteger, nullable=False),
     Column("price", BigInteger, nullable=False),
     Column("bought_at", BigInteger, nullable=False),
+    Column("standing_order_id", Text),
     CheckConstraint("price >= 0", name="price"),
     UniqueConstraint("lead_id", "user_id"),
     UniqueConstraint("lead_id", "seat"),
     Index(None, "user_id", text("bought_at DESC"), "order_id"),
+    Index(
+        "orders_standing_order_id_idx",
+        "standing_order_id",
+        "bought_at",
+        postgresql_where=text("standing_order_id IS NOT NULL"),
+    ),
+)
+
+# Who waits for a seat of a lead, in order of `number`, the journal position of joining.
+queue_places = Table(
+    "queue_places",
+    metadata,
+    Column("lead_id", Text, primary_key=True),
+    Column("user_id", Text, primary_key=True),
+    Column("market", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("joined_at", BigInteger, nullable=False),
+    Index(None, "user_id"),
+    Index(None, "market"),
+)
+
+# Automatic buying. `bought` and `spent` move in the commit of the purchase; instants in µs.
+standing_orders = Table(
+    "standing_orders",
+    metadata,
+    Column("standing_order_id", Text, primary_key=True),
+    Column("market", Text, ForeignKey("markets.market"), nullable=False),
+    Column("user_id", Text, ForeignKey("users.user_id"), nullable=False),
+    Column("terms", JSONB, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("bought", Integer, nullable=False, server_default="0"),
+    Column("spent", BigInteger, nullable=False, server_default="0"),
+    Column("placed_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("cancelled_at", BigInteger),
+    CheckConstraint("bought >= 0 AND spent >= 0", name="bought"),
+    CheckConstraint(
+        "terms->>'budget' IS NULL OR spent <= (terms->>'budget')::int8 OR revision > 1",
+        name="budget",
+    ),
+    Index(None, "user_id", text("placed_at DESC"), "standing_order_id"),
+    Index(
+        "standing_orders_market_live_idx", "market", postgresql_where=text("cancelled_at IS NULL")
+    ),
+)
+
+# Contests for seats, with what is needed to check them: anyone may.
+claim_rounds = Table(
+    "claim_rounds",
+    metadata,
+    Column("lead_id", Text, primary_key=True),
+    Column("round", Integer, primary_key=True),
+    Column("market", Text, nullable=False),
+    Column("seats", Integer, nullable=False),
+    Column("seed", Text, nullable=False),
+    Column("next_commitment", Text, nullable=False),
+    Column("decided_at", BigInteger, nullable=False),
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("lead_id", Text, primary_key=True),
+    Column("round", Integer, primary_key=True),
+    Column("rank", Integer, primary_key=True),
+    Column("market", Text, nullable=False),
+    Column("claim_id", Text, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("wins", Integer, nullable=False),
+    Column("draw", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("standing_order_id", Text),
+    Column("decided_at", BigInteger, nullable=False),
+    Index("claims_won_idx", "market", "decided_at", postgresql_where=text("result = 'won'")),
 )
 
 # Every decided command of a book, with its answer: a repeat is answered from here.

@@ -1,0 +1,83 @@
+"""The one Redis Stream of what single buyers are told: key `user-events`.
+
+Books, cart shards and the API write to it after a commit; every API replica and cart shard
+reads all of it. An entry has one field `events`, a JSON array of BuyerEvents. It is a
+convenience: whatever it says can be read again by GET, so nothing is repeated when Redis
+was away, and readers are told that they may have missed something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from engine.market.buyer_events import BuyerEvent
+
+log = logging.getLogger(__name__)
+
+KEY = "user-events"
+# How far back the stream reaches, in entries, about.
+ENTRIES_MAX = 20_000
+_BLOCK_MS = 1_000
+_ENTRIES_PER_READ = 200
+_PAUSE_SECONDS = 0.25
+_PAUSE_SECONDS_MAX = 2.0
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(list[BuyerEvent]).decode
+
+
+async def publish(redis: Redis, events: Sequence[BuyerEvent]) -> None:
+    """Raises redis.exceptions.RedisError when Redis is away or full."""
+    await redis.xadd(KEY, {"events": _encode(list(events))}, maxlen=ENTRIES_MAX, approximate=True)
+
+
+async def follow(
+    redis_url: str,
+    on_events: Callable[[list[BuyerEvent]], None],
+    on_missed: Callable[[], None] = lambda: None,
+) -> None:
+    """Hand on what is published from now on, until cancelled.
+
+    `on_missed` is called each time something may have been missed: before the first read,
+    and whenever Redis is back after having been away. Both are called from the event loop
+    and must neither wait nor raise.
+    """
+    last: Any = None
+    pause = _PAUSE_SECONDS
+    redis = Redis.from_url(
+        redis_url,
+        protocol=2,
+        socket_timeout=_BLOCK_MS / 1000 + 4,
+        socket_connect_timeout=2,
+        retry=Retry(NoBackoff(), 0),
+    )
+    try:
+        while True:
+            try:
+                if last is None:
+                    newest: Any = await redis.xrevrange(KEY, count=1)
+                    last = newest[0][0] if newest else "0-0"
+                    on_missed()
+                read: Any = await redis.xread({KEY: last}, count=_ENTRIES_PER_READ, block=_BLOCK_MS)
+                pause = _PAUSE_SECONDS
+            except (RedisError, OSError, TimeoutError) as error:
+                log.warning("user events can't be read: %s", error)
+                last = None
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _PAUSE_SECONDS_MAX)
+                continue
+            for _, entries in read or ():
+                for entry_id, fields in entries:
+                    last = entry_id
+                    on_events(_decode(fields[b"events"]))
+    finally:
+        await redis.aclose()
