@@ -15,15 +15,15 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 
 from actors.client import AWAY, BUSY
-from actors.feed_publisher import Committed, FeedPublisher, ticks_json
+from actors.feed_publisher import FeedPublisher, redis_client, ticks_json
 from actors.suspects import Suspects
-from engine.adapters.postgres.book_store import BookStore, Fenced
-from engine.adapters.postgres.trade_statement import JournalRow
+from engine.adapters.postgres.book_store import BookStore
 from engine.market import commands as c
 from engine.market.answers import Bought, Contact, Reply, Request, Undecided
 from engine.market.batch import BUYER_COMMANDS, WHOLE, Outcome, decide_batch
@@ -31,6 +31,7 @@ from engine.market.book import Book
 from engine.market.events import PUBLIC_TYPE
 from engine.market.instant import rfc3339
 from engine.market.plan import Plan
+from engine.ports import BookStorage, Committed, ConnectStore, Fenced, JournalRow, Publisher
 
 log = logging.getLogger(__name__)
 
@@ -68,19 +69,23 @@ class LeadBook:
         *,
         on_fenced: Callable[[], None] | None = None,
         clock: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
+        connect: ConnectStore | None = None,
+        publisher: Publisher | None = None,
     ) -> None:
         self.market = market
         self.fenced = False
-        self._database_url = database_url
+        self._connect = connect or partial(BookStore.connect, database_url, market)
         self._plans = plans
         self._on_fenced = on_fenced
         self._clock = clock
+        self._monotonic = monotonic
         self._inbox: deque[Arrival] = deque()
         self._queued = 0
         self._wake = asyncio.Event()
         self._serving = False
         self._book = Book()
-        self._store: BookStore | None = None
+        self._store: BookStorage | None = None
         self._epoch = 0
         self._position = 0
         self._feed_seq = 0
@@ -90,7 +95,7 @@ class LeadBook:
         # True from the moment the book moved on until what it decided is committed.
         self._ahead = False
         self._losses_in_a_row = 0
-        self._publisher = FeedPublisher(market, database_url, redis_url)
+        self._publisher = publisher or FeedPublisher(market, self._connect, redis_client(redis_url))
         self._consumer: asyncio.Task[None] | None = None
         self._flushes = 0
         self._decided = 0
@@ -167,7 +172,7 @@ class LeadBook:
         if self._store is not None:
             await self._store.close()
             self._store = None
-        store = await BookStore.connect(self._database_url, self.market)
+        store = await self._connect()
         try:
             taken = await (store.resume(self._epoch) if self._epoch else store.take_over())
             book = Book()
@@ -184,7 +189,7 @@ class LeadBook:
         self._store, self._book = store, book
         self._epoch, self._position, self._feed_seq, self._journal_at = taken
         self._ahead = False
-        self._last_seen = time.monotonic()
+        self._last_seen = self._monotonic()
         self._serving = not self._stop_asked.is_set()
         log.info("book %s serves epoch %d: %d leads", self.market, self._epoch, len(book.leads))
 
@@ -235,15 +240,15 @@ class LeadBook:
     async def _see_ownership(self) -> None:
         """An idle book's check that the market is still its own; a flush has its own fence."""
         assert self._store is not None
-        if time.monotonic() - self._last_seen >= OWNERSHIP_CHECK:
+        if self._monotonic() - self._last_seen >= OWNERSHIP_CHECK:
             if not await self._store.owns(self._epoch):
                 raise Fenced(f"{self.market}: epoch {self._epoch} was superseded")
-            self._last_seen = time.monotonic()
+            self._last_seen = self._monotonic()
 
     async def _tidy(self) -> None:
         """Forget what is over, busy or not: a bounded piece at a time, the next one soon
         while there is more."""
-        if time.monotonic() < self._prune_at:
+        if self._monotonic() < self._prune_at:
             return
         assert self._store is not None
         now = self._now(self._journal_at)
@@ -251,7 +256,7 @@ class LeadBook:
             more = await self._store.prune(now, ANSWERS_KEPT_US)
         if not more:
             self._book.forget_past(now)
-        self._prune_at = time.monotonic() + (PRUNE_AGAIN if more else PRUNE_EVERY)
+        self._prune_at = self._monotonic() + (PRUNE_AGAIN if more else PRUNE_EVERY)
 
     def _take(self) -> list[Arrival]:
         """Whole calls, together at most BATCH_MAX commands unless one call alone has more.
@@ -314,7 +319,7 @@ class LeadBook:
         self._suspects.clear(request.command_id for request in requests)
         self._flushes += 1
         self._decided += len(requests)
-        self._last_seen = time.monotonic()
+        self._last_seen = self._monotonic()
         self._publisher.put(committed)
         return replies
 
@@ -359,7 +364,7 @@ class LeadBook:
         return replies, published
 
     async def _write(
-        self, store: BookStore, outcome: Outcome, now: int
+        self, store: BookStorage, outcome: Outcome, now: int
     ) -> tuple[list[str], dict[str, Contact]]:
         """Write what the batch came to. Returns the public events as JSON texts, in order
         of seq, and the contacts of leads bought, now or in a repeated answer."""

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import asyncpg
 import msgspec
 
 from engine.adapters.postgres.listing_rows import INSERT_LEADS, UPDATE_LEADS, listing_columns
 from engine.adapters.postgres.teaser import TEASER_COLUMNS, TEASER_TABLES, teaser
-from engine.adapters.postgres.trade_statement import JournalRow, trade_statement, trading_columns
+from engine.adapters.postgres.trade_statement import trade_statement, trading_columns
 from engine.market import events as e
 from engine.market.account import Account
 from engine.market.answers import Answer, Contact
@@ -24,6 +24,7 @@ from engine.market.instant import to_datetime
 from engine.market.lead import Lead, PastHold, Seat
 from engine.market.listing import Listing
 from engine.market.plan import Plan
+from engine.ports import Fenced, JournalRow, Takeover, Tick
 
 # A wallet locked by another market's flush is waited for this long, then the flush fails.
 LOCK_TIMEOUT = "2s"
@@ -44,29 +45,6 @@ _encode_event = msgspec.json.Encoder().encode
 _encode_answer = msgspec.msgpack.Encoder().encode
 _decode_answer = msgspec.msgpack.Decoder(Answer).decode
 _decode_event = msgspec.json.Decoder(e.Event).decode
-
-
-class Fenced(Exception):
-    """Another book owns the market: this one must stop and never write again."""
-
-
-class Takeover(NamedTuple):
-    """Where a starting book goes on: its epoch and the ends of journal and feed. `at` in µs."""
-
-    epoch: int
-    position: int
-    feed_seq: int
-    at: int
-
-
-class Tick(NamedTuple):
-    """One repricing as stored; `at` in µs, `prices` in step with `lead_ids`."""
-
-    position: int
-    at: int
-    reason: str
-    lead_ids: list[str]
-    prices: list[int]
 
 
 class BookStore:

@@ -7,7 +7,7 @@ journal and answers go in together, each part a data-modifying `WITH` query.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -16,6 +16,7 @@ from engine.market.answers import Bought
 from engine.market.batch import Outcome
 from engine.market.instant import to_datetime
 from engine.market.lead import Lead
+from engine.ports import JournalRow
 
 CONTACT_COLUMNS = (
     "lead_id, name, phone, email, unparsed_address, latitude, longitude, source_url, is_invented"
@@ -23,13 +24,6 @@ CONTACT_COLUMNS = (
 
 _encode_event = msgspec.json.Encoder().encode
 _encode_answer = msgspec.msgpack.Encoder().encode
-
-
-class JournalRow(NamedTuple):
-    position: int
-    feed_seq: int | None
-    event: e.Event
-    public: str | None
 
 
 class SetBasedWrite:
