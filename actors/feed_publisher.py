@@ -18,7 +18,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from engine.adapters.postgres.book_store import BookStore
-from engine.adapters.redis import feed_stream
+from engine.adapters.redis import feed_stream, user_stream
+from engine.market.buyer_events import BuyerEvent
 from engine.market.instant import rfc3339
 
 log = logging.getLogger(__name__)
@@ -36,12 +37,14 @@ _json = msgspec.json.Encoder().encode
 
 
 class Committed(NamedTuple):
-    """What one commit published: public events from..to as JSON texts, and price ticks."""
+    """What one commit published: public events from..to as JSON texts, price ticks, and what
+    single buyers are told."""
 
     from_seq: int
     to_seq: int
     events: list[str]
     ticks: list[tuple[int, str, str, str]]
+    buyer_events: list[BuyerEvent]
 
 
 class FeedPublisher:
@@ -73,7 +76,7 @@ class FeedPublisher:
 
     def put(self, committed: Committed) -> None:
         self._committed_seq = max(self._committed_seq, committed.to_seq)
-        if not committed.events and not committed.ticks:
+        if not committed.events and not committed.ticks and not committed.buyer_events:
             return
         if len(self._pending) >= PENDING_MAX:
             self._pending.clear()
@@ -124,6 +127,8 @@ class FeedPublisher:
                 self._redis, self.market, committed.from_seq, committed.to_seq, text
             )
             self.published_seq = committed.to_seq
+        if committed.buyer_events:
+            await user_stream.publish(self._redis, committed.buyer_events)
         for position, at, reason, ticks in committed.ticks:
             await feed_stream.publish_prices(self._redis, self.market, position, at, reason, ticks)
 
