@@ -326,11 +326,13 @@ class Book:
         )
 
     def _opening(self, lead_id: str, rounds: int, now: int) -> tuple[int, str]:
-        """(when claims on a lead newly on offer are decided, the commitment to its seed)."""
+        """(when claims on a lead newly on offer are decided, the commitment to its seed).
+
+        Committed to in any case: standing orders may contest the lead at a later price.
+        """
         window = self.rules.claim_window_us
-        if not window and not self.standing:
-            return 0, ""
-        return now + window, commitment_of(seed_of(self.rules.secret, lead_id, rounds))
+        decide_at = now + window if window or self.standing else 0
+        return decide_at, commitment_of(seed_of(self.rules.secret, lead_id, rounds))
 
     def _update(
         self, command: c.UpdateLead, now: int, account: Account | None

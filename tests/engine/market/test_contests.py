@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+
+import pytest
+
 from engine.market import commands as c
+from engine.market import events as e
 from engine.market.account import Account
 from engine.market.answers import Bought, Claimed, Request
 from engine.market.batch import MISMATCH, Outcome, decide_batch
@@ -10,6 +15,7 @@ from engine.market.book import Book
 from engine.market.listing import Listing
 from engine.market.plan import Plan
 from engine.market.rules import Rules
+from engine.market.standing_terms import StandingTerms
 
 NOW = 1_750_000_000_000_000
 WINDOW = 250_000
@@ -67,3 +73,25 @@ def test_who_asks_again_is_not_tried_again_and_refused_what_is_bought_after_all(
     decided = market.batch(claim, heard={"lead": []})
     assert isinstance(decided.replies[0], Bought)
     assert decided.replies[0].price == 9
+
+
+@pytest.mark.parametrize("window_us", [0, WINDOW])
+@pytest.mark.parametrize("again", [c.Relist, c.Approve])
+def test_no_seed_is_revealed_that_was_not_committed_to(window_us: int, again: type) -> None:
+    """Nobody waits for the lead when it is listed; at another price two contest it."""
+    market = Market(window_us)
+    close = c.Withdraw("lead", "") if again is c.Relist else c.Quarantine("lead", "")
+    entries = [
+        entry for command in (listing(), close, again("lead"))
+        for entry in market.ask(command).entries
+    ]  # fmt: skip
+    told = {entry.event.commitment for entry in entries if hasattr(entry.event, "commitment")}
+    market.now += WINDOW
+    market.batch(heard={"lead": []})
+    for user in ("ann", "bob"):
+        market.ask(c.PlaceStanding(f"of-{user}", user, StandingTerms(name="", price_max=50)))
+    market.ask(c.Reprice(("lead",), (11,), "demand"))
+    assert market.book.deciding(market.now) == ["lead"]
+    record = market.batch(heard={"lead": ["of-ann", "of-bob"]}).entries[0].event
+    assert isinstance(record, e.ClaimsDecided)
+    assert told == {hashlib.sha256(record.seed.encode()).hexdigest()}
