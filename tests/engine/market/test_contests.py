@@ -95,3 +95,21 @@ def test_no_seed_is_revealed_that_was_not_committed_to(window_us: int, again: ty
     record = market.batch(heard={"lead": ["of-ann", "of-bob"]}).entries[0].event
     assert isinstance(record, e.ClaimsDecided)
     assert told == {hashlib.sha256(record.seed.encode()).hexdigest()}
+
+
+def test_a_lead_on_offer_again_is_given_its_whole_time_again() -> None:
+    """Though its turn had come before it was withdrawn, and others went first."""
+    market = Market()
+    market.ask(listing("first"))
+    market.ask(listing())
+    market.now += WINDOW
+    assert market.book.deciding(market.now, 1) == ["first"]
+    market.batch(heard={"first": []})
+    market.ask(c.Withdraw("lead", "sold elsewhere"))
+    market.ask(c.Relist("lead"))
+    claim = buy(b"claim", "ann")
+    assert market.batch(claim).replies == [Claimed(market.now + WINDOW)]
+    assert market.book.deciding(market.now) == []
+    market.now += WINDOW
+    assert market.book.deciding(market.now) == ["lead"]
+    assert isinstance(market.batch(claim, heard={"lead": []}).replies[0], Bought)
