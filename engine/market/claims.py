@@ -64,10 +64,14 @@ class Claim(NamedTuple):
     draw: str
     request: Request | None = None
     standing_order_id: str | None = None
+    placed_at: int = 0
 
 
 def ranked(claims: Iterable[Claim]) -> list[Claim]:
-    """Best first. Of one buyer's own, commands go before standing orders, in order of arrival."""
+    """Best first. Of one buyer's own, commands go before standing orders, in order of arrival.
+
+    However the orders were found: that order may be another after a restart.
+    """
     return sorted(
         claims,
         key=lambda claim: (
@@ -75,6 +79,8 @@ def ranked(claims: Iterable[Claim]) -> list[Claim]:
             claim.wins,
             claim.draw,
             claim.kind == "standing",
+            claim.placed_at,
+            claim.standing_order_id or "",
         ),
     )
 

@@ -97,6 +97,19 @@ def test_no_seed_is_revealed_that_was_not_committed_to(window_us: int, again: ty
     assert told == {hashlib.sha256(record.seed.encode()).hexdigest()}
 
 
+@pytest.mark.parametrize("found", [["old", "new"], ["new", "old"]])
+def test_of_a_buyers_own_standing_orders_the_older_buys(found: list[str]) -> None:
+    """In whatever order an index finds them."""
+    market = Market()
+    for id_ in ("old", "new"):
+        market.ask(c.PlaceStanding(id_, "ann", StandingTerms(name=id_, price_max=50)))
+        market.now += 1
+    market.ask(listing())
+    market.now += WINDOW
+    sales = market.batch(heard={"lead": found}).sales
+    assert [sale.standing_order_id for sale in sales] == ["old"]
+
+
 def test_a_lead_on_offer_again_is_given_its_whole_time_again() -> None:
     """Though its turn had come before it was withdrawn, and others went first."""
     market = Market()
