@@ -1,4 +1,5 @@
 """stand-in until the index lands"""
+
 from engine.market.standing_rules import matches
 
 
@@ -13,4 +14,8 @@ class StandingIndex:
         self._terms.pop(id_, None)
 
     def find(self, listing, price, max_buyers):
-        return [i for i, t in self._terms.items() if not t.is_paused and matches(t, listing, price, max_buyers)]
+        return [
+            i
+            for i, t in self._terms.items()
+            if not t.is_paused and matches(t, listing, price, max_buyers)
+        ]

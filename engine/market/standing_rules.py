@@ -67,9 +67,7 @@ def matches(terms: StandingTerms, listing: Listing, price: int, max_buyers: int)
             asked.lot_size_square_feet_max,
         )
         and _is_between(listing.year_built, asked.year_built_min, asked.year_built_max)
-        and _is_between(
-            listing.bedrooms_total, asked.bedrooms_total_min, asked.bedrooms_total_max
-        )
+        and _is_between(listing.bedrooms_total, asked.bedrooms_total_min, asked.bedrooms_total_max)
         and _is_in_box(asked, listing)
         and _is_near(asked, listing)
     )
@@ -83,8 +81,10 @@ def distance_m(latitude: float, longitude: float, other: tuple[float, float]) ->
     """Great-circle metres (haversine) to `other`, (latitude, longitude); all in degrees."""
     here, there = radians(latitude), radians(other[0])
     north, east = sin((there - here) / 2), sin(radians(other[1] - longitude) / 2)
-    return 2 * EARTH_RADIUS_M * asin(
-        min(1.0, sqrt(north * north + cos(here) * cos(there) * east * east))
+    return (
+        2
+        * EARTH_RADIUS_M
+        * asin(min(1.0, sqrt(north * north + cos(here) * cos(there) * east * east)))
     )
 
 
