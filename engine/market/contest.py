@@ -86,7 +86,7 @@ class Contest:
         if len({claim.user_id for claim in self._claims}) <= seats:
             return None
         winners: set[str] = set()
-        entries = []
+        entries: list[e.ClaimEntry] = []
         for claim in self.claims:
             won = claim.user_id not in winners and len(winners) < seats
             if won:
