@@ -15,18 +15,18 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from actors.client import AWAY, BUSY
-from actors.feed_publisher import Committed, FeedPublisher, ticks_json
+from actors.feed_publisher import FeedPublisher, redis_client, ticks_json
 from actors.matching import Found, Matcher
 from actors.steady_clock import SteadyClock
 from actors.suspects import Suspects
-from engine.adapters.postgres.book_store import BookStore, Fenced
-from engine.adapters.postgres.trade_statement import JournalRow
+from engine.adapters.postgres.book_store import BookStore
 from engine.market import commands as c
 from engine.market.account import Account
 from engine.market.answers import Bought, Contact, Reply, Request, Undecided
@@ -37,6 +37,7 @@ from engine.market.instant import rfc3339
 from engine.market.lead import AVAILABLE
 from engine.market.plan import Plan
 from engine.market.rules import SECOND_US, Rules
+from engine.ports import BookStorage, Committed, ConnectStore, Fenced, JournalRow, Publisher
 
 log = logging.getLogger(__name__)
 
@@ -80,11 +81,14 @@ class LeadBook:
         offer_us: int = 300 * SECOND_US,
         on_fenced: Callable[[], None] | None = None,
         clock: Callable[[], int] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        connect: ConnectStore | None = None,
+        publisher: Publisher | None = None,
     ) -> None:
         """`clock` is in ns since the epoch, by default a steady one."""
         self.market = market
         self.fenced = False
-        self._database_url = database_url
+        self._connect = connect or partial(BookStore.connect, database_url, market)
         self._plans = plans
         self._on_fenced = on_fenced
         self._clock = clock or SteadyClock()
@@ -92,12 +96,13 @@ class LeadBook:
         self._offer_us = offer_us
         self._matcher = Matcher(plans)
         self._matched_position = 0
+        self._monotonic = monotonic
         self._inbox: deque[Arrival] = deque()
         self._queued = 0
         self._wake = asyncio.Event()
         self._serving = False
         self._book = Book()
-        self._store: BookStore | None = None
+        self._store: BookStorage | None = None
         self._epoch = 0
         self._position = 0
         self._feed_seq = 0
@@ -107,7 +112,7 @@ class LeadBook:
         # True from the moment the book moved on until what it decided is committed.
         self._ahead = False
         self._losses_in_a_row = 0
-        self._publisher = FeedPublisher(market, database_url, redis_url)
+        self._publisher = publisher or FeedPublisher(market, self._connect, redis_client(redis_url))
         self._consumer: asyncio.Task[None] | None = None
         self._flushes = 0
         self._decided = 0
@@ -186,7 +191,7 @@ class LeadBook:
         if self._store is not None:
             await self._store.close()
             self._store = None
-        store = await BookStore.connect(self._database_url, self.market)
+        store = await self._connect()
         try:
             taken = await (store.resume(self._epoch) if self._epoch else store.take_over())
             book = Book(
@@ -212,7 +217,7 @@ class LeadBook:
         self._epoch, self._position, self._feed_seq, self._journal_at = taken[:4]
         self._matched_position = taken.matched_position
         self._ahead = False
-        self._last_seen = time.monotonic()
+        self._last_seen = self._monotonic()
         self._serving = not self._stop_asked.is_set()
         log.info("book %s serves epoch %d: %d leads", self.market, self._epoch, len(book.leads))
 
@@ -273,15 +278,15 @@ class LeadBook:
     async def _see_ownership(self) -> None:
         """An idle book's check that the market is still its own; a flush has its own fence."""
         assert self._store is not None
-        if time.monotonic() - self._last_seen >= OWNERSHIP_CHECK:
+        if self._monotonic() - self._last_seen >= OWNERSHIP_CHECK:
             if not await self._store.owns(self._epoch):
                 raise Fenced(f"{self.market}: epoch {self._epoch} was superseded")
-            self._last_seen = time.monotonic()
+            self._last_seen = self._monotonic()
 
     async def _tidy(self) -> None:
         """Forget what is over, busy or not: a bounded piece at a time, the next one soon
         while there is more."""
-        if time.monotonic() < self._prune_at:
+        if self._monotonic() < self._prune_at:
             return
         assert self._store is not None
         now = self._now(self._journal_at)
@@ -289,7 +294,7 @@ class LeadBook:
             more = await self._store.prune(now, ANSWERS_KEPT_US)
         if not more:
             self._book.forget_past(now)
-        self._prune_at = time.monotonic() + (PRUNE_AGAIN if more else PRUNE_EVERY)
+        self._prune_at = self._monotonic() + (PRUNE_AGAIN if more else PRUNE_EVERY)
 
     def _take(self) -> list[Arrival]:
         """Whole calls, together at most BATCH_MAX commands unless one call alone has more.
@@ -352,7 +357,7 @@ class LeadBook:
         self._suspects.clear(request.command_id for request in requests)
         self._flushes += 1
         self._decided += len(requests)
-        self._last_seen = time.monotonic()
+        self._last_seen = self._monotonic()
         self._publisher.put(committed)
         return replies
 
@@ -393,7 +398,7 @@ class LeadBook:
         return replies, published
 
     async def _lock_accounts(
-        self, store: BookStore, requests: Sequence[Request], found: Found
+        self, store: BookStorage, requests: Sequence[Request], found: Found
     ) -> dict[str, Account]:
         """The accounts of all whose credits or limits this batch may touch."""
         users = _buyers(self._book, requests, found)
@@ -418,7 +423,7 @@ class LeadBook:
                 self._book.claims.again(lead_id)
 
     async def _write(
-        self, store: BookStore, outcome: Outcome, now: int
+        self, store: BookStorage, outcome: Outcome, now: int
     ) -> tuple[list[str], dict[str, Contact]]:
         """Write what the batch came to. Returns the public events as JSON texts, in order
         of seq, and the contacts of leads bought, now or in a repeated answer."""

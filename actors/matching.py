@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from engine.adapters.postgres.book_store import BookStore, Standing
 from engine.market.account import Account
 from engine.market.book import Book
 from engine.market.contest import Contest
 from engine.market.lead import AVAILABLE
 from engine.market.listing import Listing
 from engine.market.plan import Plan
+from engine.ports import BookStorage, Standing
 
 # Of one lead's standing orders the first in order are heard, their wallets locked; the
 # others only if there is a seat left after them.
@@ -39,7 +39,9 @@ class Matcher:
         for lead_id in lead_ids:
             self._facts.pop(lead_id, None)
 
-    async def find(self, store: BookStore, book: Book, lead_ids: Sequence[str], now: int) -> Found:
+    async def find(
+        self, store: BookStorage, book: Book, lead_ids: Sequence[str], now: int
+    ) -> Found:
         """Every lead of `lead_ids` with the standing orders that ask for it and, as far as is
         known before the locks, may buy it at `now` (µs); best first."""
         found = Found({lead_id: [] for lead_id in lead_ids}, [])
@@ -68,7 +70,7 @@ class Matcher:
                 found.cut.append(lead_id)
         return found
 
-    async def _facts_of(self, store: BookStore, lead_ids: Sequence[str]) -> dict[str, Listing]:
+    async def _facts_of(self, store: BookStorage, lead_ids: Sequence[str]) -> dict[str, Listing]:
         unknown = [lead_id for lead_id in lead_ids if lead_id not in self._facts]
         if unknown:
             if len(self._facts) + len(unknown) > FACTS_MAX:
@@ -78,7 +80,9 @@ class Matcher:
         return self._facts
 
 
-async def _keep_those_saying(store: BookStore, book: Book, matching: dict[str, list[str]]) -> None:
+async def _keep_those_saying(
+    store: BookStorage, book: Book, matching: dict[str, list[str]]
+) -> None:
     """Leave out orders that ask for words a lead's text does not have."""
     asked = {
         (lead_id, order_id): text

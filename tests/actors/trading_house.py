@@ -107,9 +107,10 @@ class TradingHouse:
     async def credits(self) -> int:
         """Wallets and what they paid: the same before and after whatever happens."""
         return await self.pool.fetchval(
-            "SELECT (SELECT coalesce(sum(balance), 0) FROM wallets)"
-            " + (SELECT coalesce(sum(amount) FILTER (WHERE credit_account LIKE 'house:%'), 0)"
-            " - coalesce(sum(amount) FILTER (WHERE debit_account LIKE 'house:%'), 0) FROM transfers)"
+            "SELECT (SELECT coalesce(sum(balance), 0) FROM wallets) + (SELECT"
+            " coalesce(sum(amount) FILTER (WHERE credit_account LIKE 'house:%'), 0)"
+            " - coalesce(sum(amount) FILTER (WHERE debit_account LIKE 'house:%'), 0)"
+            " FROM transfers)"
         )
 
     async def audit(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -19,8 +19,6 @@ from engine.adapters.postgres.teaser import TEASER_COLUMNS, TEASER_TABLES, tease
 from engine.adapters.postgres.trade_statement import (
     TRADING_ARRAYS,
     TRADING_COLUMNS,
-    Holds,
-    JournalRow,
     trade_statement,
     trading_columns,
 )
@@ -33,6 +31,7 @@ from engine.market.instant import to_datetime
 from engine.market.lead import Lead
 from engine.market.listing import Listing
 from engine.market.plan import Plan
+from engine.ports import Fenced, JournalRow, Standing, Takeover, Tick
 
 # A wallet locked by another market's flush is waited for this long, then the flush fails.
 LOCK_TIMEOUT = "2s"
@@ -55,41 +54,7 @@ _decode_answer = msgspec.msgpack.Decoder(Answer).decode
 _decode_event = msgspec.json.Decoder(e.Event).decode
 
 
-class Fenced(Exception):
-    """Another book owns the market: this one must stop and never write again."""
-
-
-class Takeover(NamedTuple):
-    """Where a starting book goes on: its epoch, the ends of journal and feed, up to where
-    ticks were matched, and the market's own secret and time zone. `at` in µs."""
-
-    epoch: int
-    position: int
-    feed_seq: int
-    at: int
-    matched_position: int
-    secret: bytes
-    time_zone: str
-
-
 _TAKEOVER = "epoch, position, feed_seq, journal_at, matched_position, secret, time_zone"
-
-
-class Standing(NamedTuple):
-    """A buyer's plan and credits, read without a lock."""
-
-    plan: Plan
-    balance: int
-
-
-class Tick(NamedTuple):
-    """One repricing as stored; `at` in µs, `prices` in step with `lead_ids`."""
-
-    position: int
-    at: int
-    reason: str
-    lead_ids: list[str]
-    prices: list[int]
 
 
 class BookStore:
@@ -374,13 +339,11 @@ class BookStore:
         matched_before: int,
     ) -> dict[str, Contact]:
         """Write everything a batch of trades came to; the contacts of the leads bought."""
-        holds: Holds = book
         statement = trade_statement(
             self.market,
             outcome,
             rows,
-            book.leads,
-            holds,
+            book,
             epoch=epoch,
             at=at,
             matched_before=matched_before,

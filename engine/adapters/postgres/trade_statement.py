@@ -7,15 +7,17 @@ journal and answers go in together, each part a data-modifying `WITH` query.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import msgspec
 
 from engine.market import events as e
 from engine.market.answers import Bought
 from engine.market.batch import Movement, Outcome
+from engine.market.book import Book
 from engine.market.instant import to_datetime
 from engine.market.lead import Lead
+from engine.ports import JournalRow
 
 CONTACT_COLUMNS = (
     "lead_id, name, phone, email, unparsed_address, latitude, longitude, source_url, is_invented"
@@ -29,20 +31,6 @@ TRADING_ARRAYS = (
 
 _encode_event = msgspec.json.Encoder().encode
 _encode_answer = msgspec.msgpack.Encoder().encode
-
-
-class Holds(Protocol):
-    """What each buyer holds: leads, and the credits they add up to. A Book is one."""
-
-    holds_of: dict[str, int]
-    value_of: dict[str, int]
-
-
-class JournalRow(NamedTuple):
-    position: int
-    feed_seq: int | None
-    event: e.Event
-    public: str | None
 
 
 class SetBasedWrite:
@@ -69,8 +57,7 @@ def trade_statement(
     market: str,
     outcome: Outcome,
     rows: Sequence[JournalRow],
-    leads: Mapping[str, Lead],
-    holds: Holds,
+    book: Book,
     *,
     epoch: int,
     at: int,
@@ -78,9 +65,9 @@ def trade_statement(
 ) -> tuple[str, list[Any]] | None:
     """(SQL, values) that write `outcome` and return CONTACT_COLUMNS of the leads bought.
 
-    `rows` are its journal entries, `leads` and `holds` the book's state after it, `at` µs
-    since the epoch, `matched_before` up to where ticks had been matched. None when there is
-    nothing to write or read.
+    `rows` are its journal entries, `book` is as it is after it, `at` in µs since the epoch,
+    `matched_before` up to where ticks had been matched. None when there is nothing to write
+    or read.
     """
     write = SetBasedWrite()
     known = {id_: lead for id_, lead in outcome.leads.items() if id_ not in outcome.listed}
@@ -95,9 +82,9 @@ def trade_statement(
             *trading_columns(known),
         )
     if outcome.seats:
-        _add_seats(write, market, outcome.seats, leads)
+        _add_seats(write, market, outcome.seats, book.leads)
     if outcome.holders:
-        _add_hold_counts(write, market, outcome.holders, holds)
+        _add_hold_counts(write, market, outcome.holders, book)
     if outcome.sales:
         _add_sales(write, market, outcome.sales, at)
     if outcome.movements:
@@ -184,9 +171,7 @@ def _add_seats(
     )
 
 
-def _add_hold_counts(
-    write: SetBasedWrite, market: str, holders: Iterable[str], holds: Holds
-) -> None:
+def _add_hold_counts(write: SetBasedWrite, market: str, holders: Iterable[str], book: Book) -> None:
     users = list(holders)
     write.add(
         "counted",
@@ -197,8 +182,8 @@ def _add_hold_counts(
         " SET live_holds = excluded.live_holds, held_value = excluded.held_value",
         market,
         users,
-        [holds.holds_of.get(user_id, 0) for user_id in users],
-        [holds.value_of.get(user_id, 0) for user_id in users],
+        [book.holds_of.get(user_id, 0) for user_id in users],
+        [book.value_of.get(user_id, 0) for user_id in users],
     )
 
 
