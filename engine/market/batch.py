@@ -481,7 +481,7 @@ class _Batch:
     def _after_line(self, event: e.QueueJoined | e.SeatOffered | e.QueueLeft) -> None:
         outcome, pair = self.outcome, (event.lead_id, event.user_id)
         if isinstance(event, e.QueueJoined):
-            outcome.left.discard(pair)
+            # Who left and is back again has both: the old place goes before the new one comes.
             outcome.joined[pair] = outcome.position
             return
         if isinstance(event, e.SeatOffered):
