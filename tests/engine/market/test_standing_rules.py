@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.market.instant import from_datetime
@@ -183,23 +183,32 @@ def test_a_radius_to_the_metre() -> None:
     assert failed(beyond_the_meridian, near=(0.0, 179.999), radius_m=223) == []
 
 
-@given(latitudes, longitudes, st.integers(1, 30_000_000), st.floats(0, 360), st.floats(0, 1))
+@given(latitudes, longitudes, st.integers(1, 30_000_000), st.floats(-1, 1))
+@example(30.27, -97.74, 1, 0.0)
+@example(30.27, -97.74, 100_000, 0.0)
+@example(64.0, -21.9, 1_000_000, 0.0)
 def test_a_box_holds_its_circle(
-    latitude: float, longitude: float, radius_m: int, bearing: float, part: float
+    latitude: float, longitude: float, radius_m: int, part: float
 ) -> None:
-    # The point at `part` of the radius in a direction.
-    angle, start = part * radius_m / EARTH_RADIUS_M, radians(latitude)
-    there = asin(
-        max(-1, min(1, sin(start) * cos(angle) + cos(start) * sin(angle) * cos(radians(bearing))))
-    )
-    point = degrees(there), longitude
-    for east in (0, *(sign * step for sign in (-1, 1) for step in _widths(start, there, angle))):
-        point = degrees(there), longitude + degrees(east)
-        inside = chord_squared(unit_vector(*point), unit_vector(latitude, longitude))
-        if -180 <= point[1] <= 180 and inside <= chord_squared_of(radius_m):
-            west, south, most_east, north = box_around(latitude, longitude, radius_m)
-            assert south <= point[0] <= north
-            assert west <= point[1] <= most_east
+    west, south, east, north = box_around(latitude, longitude, radius_m)
+    angle, start = radius_m / EARTH_RADIUS_M, radians(latitude)
+    parallels = [start + part * angle]
+    if abs(sin(start)) < cos(angle):
+        # Where the circle is widest.
+        parallels.append(asin(sin(start) / cos(angle)))
+    for there in parallels:
+        for width in (0.0, *_widths(start, there, angle)):
+            for point_east in (longitude - degrees(width), longitude + degrees(width)):
+                point = degrees(there), point_east
+                if _is_in_circle(point, (latitude, longitude), radius_m):
+                    assert south <= point[0] <= north
+                    assert west <= point[1] <= east
+
+
+def _is_in_circle(point: tuple[float, float], centre: tuple[float, float], radius_m: int) -> bool:
+    chord = chord_squared(unit_vector(*point), unit_vector(*centre))
+    is_on_earth = abs(point[0]) <= 90 and abs(point[1]) <= 180
+    return is_on_earth and chord <= chord_squared_of(radius_m)
 
 
 def _widths(start: float, there: float, angle: float) -> list[float]:
