@@ -16,7 +16,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from engine.adapters.redis import feed_stream
+from engine.adapters.redis import feed_stream, user_stream
 from engine.market.instant import rfc3339
 from engine.ports import Committed, ConnectStore, JournalReader
 
@@ -67,7 +67,7 @@ class FeedPublisher:
 
     def put(self, committed: Committed) -> None:
         self._committed_seq = max(self._committed_seq, committed.to_seq)
-        if not committed.events and not committed.ticks:
+        if not committed.events and not committed.ticks and not committed.buyer_events:
             return
         if len(self._pending) >= PENDING_MAX:
             self._pending.clear()
@@ -118,6 +118,8 @@ class FeedPublisher:
                 self._redis, self.market, committed.from_seq, committed.to_seq, text
             )
             self.published_seq = committed.to_seq
+        if committed.buyer_events:
+            await user_stream.publish(self._redis, committed.buyer_events)
         for position, at, reason, ticks in committed.ticks:
             await feed_stream.publish_prices(self._redis, self.market, position, at, reason, ticks)
 

@@ -15,6 +15,7 @@ from engine.market.account import Account
 from engine.market.answers import Contact
 from engine.market.batch import Outcome, StoredAnswer
 from engine.market.book import Book
+from engine.market.buyer_events import BuyerEvent
 from engine.market.lead import Lead
 from engine.market.listing import Listing
 from engine.market.plan import Plan
@@ -25,12 +26,23 @@ class Fenced(Exception):
 
 
 class Takeover(NamedTuple):
-    """Where a starting book goes on: its epoch and the ends of journal and feed. `at` in µs."""
+    """Where a starting book goes on: its epoch, the ends of journal and feed, up to where
+    ticks were matched, and the market's own secret and time zone. `at` in µs."""
 
     epoch: int
     position: int
     feed_seq: int
     at: int
+    matched_position: int
+    secret: bytes
+    time_zone: str
+
+
+class Standing(NamedTuple):
+    """A buyer's plan and credits, read without a lock."""
+
+    plan: Plan
+    balance: int
 
 
 class JournalRow(NamedTuple):
@@ -53,12 +65,14 @@ class Tick(NamedTuple):
 
 
 class Committed(NamedTuple):
-    """What one commit published: public events from..to as JSON texts, and price ticks."""
+    """What one commit published: public events from..to as JSON texts, price ticks, and what
+    single buyers are told."""
 
     from_seq: int
     to_seq: int
     events: list[str]
     ticks: list[tuple[int, str, str, str]]
+    buyer_events: list[BuyerEvent]
 
 
 class JournalReader(Protocol):
@@ -100,6 +114,14 @@ class BookStorage(JournalReader, Protocol):
         self, user_ids: Sequence[str], plans: Mapping[str, Plan], *, count_holds: bool
     ) -> dict[str, Account]: ...
 
+    async def standings(
+        self, user_ids: Sequence[str], plans: Mapping[str, Plan]
+    ) -> dict[str, Standing]: ...
+
+    async def facts(self, lead_ids: Sequence[str]) -> dict[str, Listing]: ...
+
+    async def saying(self, pairs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]: ...
+
     async def teasers(self, lead_ids: Sequence[str]) -> dict[str, dict[str, Any]]: ...
 
     async def write_listings(
@@ -118,17 +140,19 @@ class BookStorage(JournalReader, Protocol):
         self, pairs: Iterable[tuple[str, str]], leads: Mapping[str, Lead]
     ) -> None: ...
 
+    async def write_fair_trading(self, outcome: Outcome, at: int) -> None: ...
+
     async def write_ticks(self, ticks: Sequence[tuple[int, e.LeadsRepriced]], at: int) -> None: ...
 
     async def write(
         self,
         outcome: Outcome,
         rows: Sequence[JournalRow],
-        leads: Mapping[str, Lead],
-        holds_of: Mapping[str, int],
+        book: Book,
         *,
         epoch: int,
         at: int,
+        matched_before: int,
     ) -> dict[str, Contact]: ...
 
     async def prune(self, now: int, answers_kept_us: int, batch: int = 5_000) -> bool: ...
