@@ -16,6 +16,10 @@ _NUMBERS = len(NUMBER_RULES)
 # Centre and reach, then west, south, and east and north with their signs turned.
 _ANYWHERE = (0.0, 0.0, 0.0, inf, -inf, -inf, -inf, -inf)
 
+# Orders for which there is room at first. Memory that nothing was written to is not taken yet,
+# so this much costs nothing, while moving orders into more room would hold up the book.
+ROOM = 2**17
+
 Places = npt.NDArray[np.intp]
 
 
@@ -27,8 +31,8 @@ class StandingColumns:
     """
 
     def __init__(self) -> None:
-        self._bounds = np.empty((64, 2 * _NUMBERS), np.int64)
-        self._areas = np.empty((64, len(_ANYWHERE)), np.float64)
+        self._bounds = np.empty((ROOM, 2 * _NUMBERS), np.int64)
+        self._areas = np.empty((ROOM, len(_ANYWHERE)), np.float64)
 
     def put(self, place: int, order: Wanted) -> None:
         if place >= len(self._bounds):

@@ -30,8 +30,9 @@ Page = npt.NDArray[np.uint64]
 class StandingIndex:
     """The standing orders of one market that may buy: those paused are not among them.
 
-    Adding takes about 20 µs and removing 5 however many there are. A page takes 1.5 MiB
-    and an order some 400 bytes beside its terms; room once taken is used again, not given back.
+    Adding takes about 25 µs and removing 5 however many there are. A page of 8,128 orders
+    takes 1.5 MiB and an order some 500 bytes beside its terms; what the most orders there
+    ever were have taken is used again, not given back.
     """
 
     def __init__(self) -> None:

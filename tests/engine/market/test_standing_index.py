@@ -180,6 +180,7 @@ def home(rng: random.Random) -> Lead:
 def test_thousands_of_orders_over_several_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standing_index, "_WORDS", 3)
     monkeypatch.setattr(standing_index, "PAGE", 3 * 64)
+    monkeypatch.setattr(standing_columns, "ROOM", 100)
     rng, index, orders = random.Random(7), StandingIndex(), dict[str, StandingTerms]()
     for number in range(4_000):
         order_id = f"order-{rng.randrange(1_500)}"
@@ -222,7 +223,7 @@ def test_the_room_of_removed_orders_is_used_again() -> None:
     assert len(index) == 20
     assert len(index._pages) == 1
     assert len(index._ids) == len(index._terms) <= 21
-    assert len(index._columns._bounds) == 64
+    assert len(index._columns._bounds) == standing_columns.ROOM
 
 
 def test_names_are_forgotten_with_their_orders() -> None:
