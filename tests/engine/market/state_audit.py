@@ -35,7 +35,7 @@ def audit_state(floor: TradingFloor) -> None:
     _audit_standing(floor)
     state = fingerprint(book, floor.now)
     assert state == fingerprint(floor.shadow, floor.now), "the journal tells another state"
-    again = floor.tables.load(lambda: Book(floor.rules), floor.now)
+    again = floor.tables.load(lambda: floor.make_book(floor.rules), floor.now)
     assert state == fingerprint(again, floor.now), "the tables tell another state"
 
 

@@ -37,7 +37,9 @@ class TradingFloor:
         self.deciding_max = 2 if number % 3 == 2 else len(LEADS)
         self.make_book = make_book
         self.book = make_book(self.rules)
-        self.shadow = Book(self.rules)
+        # Folded and loaded books are of the same make, so that what is wrong in a fold must be
+        # seen by the naive market and not by a fold that is right.
+        self.shadow = make_book(self.rules)
         self.tables = PaperTables()
         balances = {user: credits for user, (_, credits) in BUYERS.items()}
         plans = {user: PLANS[plan] for user, (plan, _) in BUYERS.items()}
