@@ -35,8 +35,10 @@ class Problem(ClientError):
 
     `errors` names the parts of a request that are not valid, `members` are what else the
     problem says, such as `refused` after a checkout that bought nothing. `retry_after` is in
-    seconds.
+    seconds, `channel` the feed's that was refused.
     """
+
+    channel: str | None = None
 
     def __init__(self, status: int, members: Mapping[str, Any], retry_after: float | None) -> None:
         self.status = status

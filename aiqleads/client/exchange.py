@@ -106,38 +106,55 @@ def _tries(call: Call[T], manner: Manner, outcome: _Outcome) -> Work[T]:
     patience, clock = manner.patience, manner.clock
     give_up_at = clock() + patience.budget_seconds
     repeats = 0
-    renewed = False
+    refused: str | None = None
     while True:
-        token = (yield from _token(manner, give_up_at)) if call.is_signed else None
-        seconds = min(patience.request_seconds, max(give_up_at - clock(), 0.0))
+        token = None
+        if call.is_signed:
+            token = yield from _token(manner, refused, give_up_at)
+        seconds = min(patience.request_seconds, _left(manner, give_up_at))
         came: Received | Lost = yield Send(request_of(call, token), seconds)
         if isinstance(came, Received) and came.status < 300:
             return _answer(call, came, outcome)
-        error = problem_of(call, came) if isinstance(came, Received) else Unreachable(came.reason)
-        if isinstance(error, Unauthorized) and call.is_signed and not renewed:
-            renewed = True
-            yield Renew(token, max(give_up_at - clock(), 0.0))
+        error = _error(call, came)
+        if isinstance(error, Unauthorized) and token is not None and refused is None:
+            refused = token
             continue
+        if not isinstance(error, Unreachable | Unavailable | RateLimited):
+            raise error
         if not isinstance(error, RateLimited):
-            if not isinstance(error, Unavailable | Unreachable):
-                raise error
             outcome.not_told(came)
-        at_least = error.retry_after or 0.0 if isinstance(error, Problem) else 0.0
-        pause = patience.pause(repeats, manner.rng, at_least)
-        if repeats >= patience.repeats_max or clock() + pause >= give_up_at:
+        at_least = error.retry_after if isinstance(error, Problem) else None
+        pause = patience.pause(repeats, manner.rng, at_least or 0.0)
+        if repeats >= patience.repeats_max or pause >= _left(manner, give_up_at):
             raise error
         repeats += 1
         yield Wait(pause)
 
 
-def _token(manner: Manner, give_up_at: float) -> Work[str]:
+def token_other_than(stale: str | None, manner: Manner) -> Work[str]:
+    """A token to use now. Raises ClientError."""
+    give_up_at = manner.clock() + manner.patience.budget_seconds
+    return (yield from _token(manner, stale, give_up_at))
+
+
+def _token(manner: Manner, stale: str | None, give_up_at: float) -> Work[str]:
     token = manner.session.access_token(manner.clock())
-    if token is None:
-        yield Renew(None, max(give_up_at - manner.clock(), 0.0))
+    if token is None or token == stale:
+        yield Renew(stale, _left(manner, give_up_at))
         token = manner.session.access_token(manner.clock())
     if token is None:
         raise SignedOut("the session has ended meanwhile; login first")
     return token
+
+
+def _left(manner: Manner, give_up_at: float) -> float:
+    return max(give_up_at - manner.clock(), 0.0)
+
+
+def _error(call: Call[Any], came: Received | Lost) -> ClientError:
+    if isinstance(came, Lost):
+        return Unreachable(came.reason)
+    return problem_of(f"{call.method} {call.path}", came)
 
 
 def _answer(call: Call[T], came: Received, outcome: _Outcome) -> T:

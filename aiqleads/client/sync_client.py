@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
 
-from aiqleads.client.address import checked_base
+from aiqleads.client.address import checked_base, feed_address
 from aiqleads.client.answers.accounts import Tokens
 from aiqleads.client.calls.call import Call
 from aiqleads.client.errors import ClientError, Unreachable
@@ -26,7 +26,11 @@ from aiqleads.client.exchange import (
     renewal,
     signing_in,
     signing_out,
+    token_other_than,
 )
+from aiqleads.client.feed.channels import Channel, of_view
+from aiqleads.client.feed.sync_feed import Feed
+from aiqleads.client.feed.sync_live_view import LiveView
 from aiqleads.client.http_errors import TOO_LARGE, TOO_LATE, lost
 from aiqleads.client.operations import Blocking, Operations
 from aiqleads.client.patience import Patience
@@ -84,6 +88,36 @@ class Client(Operations, Blocking):
         with self._renewing:
             self._run(signing_out(self._manner))
 
+    def feed(self, *channels: Channel, give_up_seconds: float | None = None) -> Feed:
+        """The messages of some channels as they come; see `aiqleads.client.feed.channels`.
+
+        Without `give_up_seconds` it goes on however long the server is away.
+        """
+        return Feed(
+            feed_address(self.base_url),
+            self._feed_token,
+            channels,
+            trust_env=self._trust_env,
+            rng=self._manner.rng,
+            give_up_seconds=give_up_seconds,
+        )
+
+    def view(
+        self,
+        market: str,
+        *,
+        with_prices: bool = True,
+        where: Mapping[str, Any] | None = None,
+        ready_seconds: float = 30.0,
+        give_up_seconds: float | None = None,
+    ) -> LiveView:
+        """The leads on offer in a market, kept up to date: all, or those that `where` (as of a
+        search) lets through."""
+        channels = of_view(market, with_prices, where)
+        return LiveView(
+            market, self.feed(*channels, give_up_seconds=give_up_seconds), ready_seconds
+        )
+
     def close(self) -> None:
         self._http.close()
 
@@ -99,6 +133,9 @@ class Client(Operations, Blocking):
         self.close()
 
     # --- how it is done ------------------------------------------------------------
+
+    def _feed_token(self, stale: str | None) -> str:
+        return self._run(token_other_than(stale, self._manner))
 
     def _run(self, work: Work[T]) -> T:
         try:

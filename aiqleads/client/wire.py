@@ -72,10 +72,10 @@ def answer_of(call: Call[T], received: Received) -> T:
         ) from error
 
 
-def problem_of(call: Call[Any], received: Received) -> Problem | UnexpectedAnswer:
-    """What any other status says."""
+def problem_of(asked: str, received: Received) -> Problem | UnexpectedAnswer:
+    """What any status but 2xx says; `asked` is what for, in words."""
     if received.status < 400:
-        return UnexpectedAnswer(f"{call.method} {call.path}: {received.status}, nothing of ours")
+        return UnexpectedAnswer(f"{asked}: {received.status}, which is nothing of ours")
     return problem(received.status, _members(received.body), retry_after(received.headers))
 
 
