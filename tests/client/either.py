@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import itertools
+import random
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Literal
 
 from aiqleads.client import AsyncClient, Client
+from aiqleads.client.address import feed_address
+from aiqleads.client.feed.async_feed import AsyncFeed
+from aiqleads.client.feed.channels import Channel
+from aiqleads.client.feed.messages import FeedMessage
+from aiqleads.client.feed.sync_feed import Feed
 from aiqleads.client.pages import AsyncPages
 
 Kind = Literal["sync", "async"]
@@ -42,6 +50,62 @@ class Either:
             await self.client.close()
         else:
             await asyncio.to_thread(self.client.close)
+
+
+class EitherFeed:
+    """Either feed, read one message at a time."""
+
+    def __init__(self, feed: Feed | AsyncFeed) -> None:
+        self.feed = feed
+
+    async def next(self, seconds: float = 10) -> FeedMessage | None:
+        if isinstance(self.feed, AsyncFeed):
+            return await self.feed.next(seconds)
+        return await asyncio.to_thread(self.feed.next, seconds)
+
+    async def take(self, count: int) -> list[FeedMessage]:
+        """The next messages, all of which must come."""
+        found = [await self.next() for _ in range(count)]
+        assert None not in found, found
+        return [message for message in found if message is not None]
+
+    async def do(self, name: str, *args: Any) -> Any:
+        method = getattr(self.feed, name)
+        if isinstance(self.feed, AsyncFeed):
+            return await method(*args)
+        return await asyncio.to_thread(method, *args)
+
+
+@contextlib.asynccontextmanager
+async def either_feed(
+    kind: Kind, base_url: str, *channels: Channel, **options: Any
+) -> AsyncIterator[EitherFeed]:
+    """A feed whose tokens are `token-1`, `token-2`, …, unless `token` says otherwise."""
+    numbers = itertools.count(1)
+    options = {"trust_env": False, "rng": QuickChance(7)} | options
+    token = options.pop("token", lambda stale: f"token-{next(numbers)}")
+
+    async def later(stale: str | None) -> str:
+        found: str = token(stale)
+        return found
+
+    feed: Feed | AsyncFeed
+    if kind == "async":
+        feed = AsyncFeed(feed_address(base_url), later, channels, **options)
+    else:
+        feed = Feed(feed_address(base_url), token, channels, **options)
+    found = EitherFeed(feed)
+    try:
+        yield found
+    finally:
+        await found.do("close")
+
+
+class QuickChance(random.Random):
+    """Chance that does not keep tests waiting."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return super().uniform(a, b) / 20
 
 
 def either(kind: Kind, base_url: str, **options: Any) -> Either:

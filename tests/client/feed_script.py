@@ -63,7 +63,9 @@ def events(first: int, *about: dict[str, Any], to: int | None = None) -> dict[st
 
 
 def prices(seq: int, **to: int) -> dict[str, Any]:
-    ticks = [{"lead_id": lead_id, "price": price, "reason": "demand"} for lead_id, price in to.items()]
+    ticks = [
+        {"lead_id": lead_id, "price": price, "reason": "demand"} for lead_id, price in to.items()
+    ]
     return {
         "type": "prices",
         "channel": "prices:austin",

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection, reconnect
 
 from aiqleads.client.errors import ClientError
 from aiqleads.client.feed import sockets
@@ -22,6 +22,13 @@ from aiqleads.client.feed.reading import FeedClosed, Reading
 from aiqleads.client.wire import Lost, Received
 
 _NO_SOCKET = Closed(1006, "there is no socket")
+
+
+class _Connect(reconnect):
+    """Does not follow redirects: a token is for the server it was got from."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
 
 
 class Feed:
@@ -146,7 +153,7 @@ class Feed:
     def _open(self, token: str) -> Opened | Received | Lost:
         try:
             self._socket = self._open_sockets.enter_context(
-                connect(self._address, **sockets.options(token, self._trust_env))
+                _Connect(self._address, **sockets.options(token, self._trust_env))
             )
         except sockets.NOT_OPENED as error:
             return sockets.not_opened(error)
