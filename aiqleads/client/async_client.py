@@ -104,13 +104,13 @@ class AsyncClient(Operations, Awaiting):
         market: str,
         *,
         with_prices: bool = True,
-        where: Mapping[str, Any] | None = None,
+        filter: Mapping[str, Any] | None = None,
         ready_seconds: float = 30.0,
         give_up_seconds: float | None = None,
     ) -> AsyncLiveView:
-        """The leads on offer in a market, kept up to date: all, or those that `where` (as of a
+        """The leads on offer in a market, kept up to date: all, or those that `filter` (as of a
         search) lets through."""
-        channels = of_view(market, with_prices, where)
+        channels = of_view(market, with_prices, filter)
         return AsyncLiveView(
             market, self.feed(*channels, give_up_seconds=give_up_seconds), ready_seconds
         )

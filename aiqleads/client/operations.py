@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from aiqleads.client.answers.fields import Page
-from aiqleads.client.calls import accounts, leads, trading
+from aiqleads.client.calls import accounts, claims, leads, standing_orders, trading
 from aiqleads.client.calls import queue as line
 from aiqleads.client.calls.call import Call
 from aiqleads.client.pages import AsyncPages, Pages
@@ -97,6 +97,7 @@ class Operations:
     search = Listing(leads.search)
     lead = Operation(leads.lead)
     price = Operation(leads.price)
+    claims = Operation(claims.claims)
 
     cart = Operation(trading.cart)
     hold = Operation(trading.hold)
@@ -113,3 +114,11 @@ class Operations:
     place = Operation(line.place)
     leave_queue = Operation(line.leave_queue)
     queue = Listing(line.queue)
+
+    place_standing_order = Operation(standing_orders.place_standing_order)
+    preview_standing_order = Operation(standing_orders.preview_standing_order)
+    standing_order = Operation(standing_orders.standing_order)
+    change_standing_order = Operation(standing_orders.change_standing_order)
+    cancel_standing_order = Operation(standing_orders.cancel_standing_order)
+    why = Operation(standing_orders.why)
+    standing_orders = Listing(standing_orders.standing_orders)

@@ -13,7 +13,7 @@ from aiqleads.client import errors
 from aiqleads.client.feed.channels import USER, market, prices
 from aiqleads.client.feed.messages import FeedMessage, LeadEvent, Missed, PriceTick, Snapshot
 from aiqleads.client.feed.reading import FeedClosed
-from tests.client.either import KINDS, Kind, either_feed
+from tests.client.either import Kind, either_feed
 from tests.client.feed_script import (
     MARKET,
     Socket,
@@ -26,12 +26,6 @@ from tests.client.feed_script import (
 from tests.client.feed_script import prices as ticks
 
 AUSTIN = market("austin")
-
-
-@pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> Kind:
-    found: Kind = request.param
-    return found
 
 
 def seqs(messages: list[FeedMessage]) -> list[int]:

@@ -73,9 +73,9 @@ def test_events_that_join_are_told_and_remembered() -> None:
 
 
 def test_numbers_that_a_filter_left_out_are_no_gap() -> None:
-    where = {"price_max": 20, "property_type": ["house"]}
-    follower = following(market("austin", since=3, where=where))
-    assert asked(follower)[0]["filter"] == where
+    filter = {"price_max": 20, "property_type": ["house"]}
+    follower = following(market("austin", since=3, filter=filter))
+    assert asked(follower)[0]["filter"] == filter
     told = take(follower, events(4, lead("a"), to=9))
     assert [each.seq for each in told if isinstance(each, LeadEvent)] == [4]
     assert take(follower, events(10, to=12)) == []

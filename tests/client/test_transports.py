@@ -10,19 +10,13 @@ import pytest
 
 from aiqleads.client import AsyncClient, errors
 from aiqleads.client.patience import Patience
-from tests.client.either import KINDS, Either, Kind, either
+from tests.client.either import Either, Kind, either
 from tests.client.loopback import Asked, loopback
 from tests.client.scripted import tokens
 
 HELD = {"lead_id": "a", "price": 3, "hold": "15m", "held_until": "2026-05-01T12:00:00.5Z"}
 QUICK = Patience(pause_seconds=0.01, request_seconds=0.5, budget_seconds=5)
 LOGIN = {"email": "a@b.example", "password": "pw"}
-
-
-@pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest) -> Kind:
-    found: Kind = request.param
-    return found
 
 
 class House:

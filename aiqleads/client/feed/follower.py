@@ -41,7 +41,7 @@ class Subscription:
         self.channel = channel.name
         self.since = channel.since
         self.resumes = channel.resumes
-        self._where = dict(channel.where)
+        self._filter = dict(channel.filter)
         self._snapshot: _Parts | None = None
 
     def request(self) -> str:
@@ -52,8 +52,8 @@ class Subscription:
             asked["ack"] = True
         elif self.since is not None:
             asked["since"] = self.since
-        if self._where:
-            asked["filter"] = self._where
+        if self._filter:
+            asked["filter"] = self._filter
         return msgspec.json.encode(asked).decode()
 
     def take_part(self, frame: SnapshotFrame) -> Snapshot | None:
