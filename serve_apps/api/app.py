@@ -28,6 +28,7 @@ from serve_apps.api.routes import (
     orders,
     plans,
     purchases,
+    queue,
     uploads,
     wallet,
 )
@@ -44,6 +45,7 @@ ROUTES: tuple[Routes, ...] = (
     leads.routes,
     cart.routes,
     purchases.routes,
+    queue.routes,
     orders.routes,
     wallet.routes,
     feed.routes,
