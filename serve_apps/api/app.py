@@ -29,6 +29,7 @@ from serve_apps.api.routes import (
     plans,
     purchases,
     queue,
+    standing_orders,
     uploads,
     wallet,
 )
@@ -46,6 +47,7 @@ ROUTES: tuple[Routes, ...] = (
     cart.routes,
     purchases.routes,
     queue.routes,
+    standing_orders.routes,
     orders.routes,
     wallet.routes,
     feed.routes,

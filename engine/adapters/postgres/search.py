@@ -202,6 +202,14 @@ async def _facet(connection: asyncpg.Connection, search: Search, name: str) -> l
     return [{"value": row["value"], "count": row["count"]} for row in rows]
 
 
+async def has_words(connection: asyncpg.Pool, q: str) -> bool:
+    """Whether a search for `q` asks for anything: stop words alone match nothing."""
+    found: bool = await connection.fetchval(
+        "SELECT numnode(websearch_to_tsquery('english', $1)) > 0", q
+    )
+    return found
+
+
 async def one(connection: asyncpg.Pool, lead_id: str) -> dict[str, Any] | None:
     """The teaser of a lead that buyers may see: not one in quarantine."""
     row = await connection.fetchrow(
