@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 import pytest
 
 from engine.adapters.postgres import standing_orders
 from engine.market.instant import from_datetime
 from engine.market.listing import Listing
 from engine.market.standing_terms import Hours, StandingFilter, StandingTerms
+from tests.serve_apps.api.shelf import Shelf
 from tests.serve_apps.api.world import Caller, World, assert_problem
 
 WHOLE: dict[str, Any] = {
@@ -44,73 +43,6 @@ MEMBERS = {
     *("hours", "is_paused", "spent", "bought", "bought_today", "created_at", "updated_at"),
 }
 
-_positions = itertools.count(1)
-
-
-class Shelf:
-    """Rows of standing orders, in a market whose book is not running."""
-
-    def __init__(self, world: World) -> None:
-        assert world.replica.deps is not None
-        self.pool = world.replica.deps.pool
-
-    async def put(
-        self, caller: Caller, terms: StandingTerms, at: int, *, cancelled_at: int | None = None
-    ) -> str:
-        standing_order_id = f"standing-{next(_positions)}"
-        await self.pool.execute(
-            "INSERT INTO standing_orders (standing_order_id, market, user_id, terms, revision,"
-            " placed_at, changed_at, cancelled_at) VALUES ($1, 'phoenix', $2, $3, 1, $4, $4, $5)",
-            standing_order_id,
-            caller.user_id,
-            msgspec.to_builtins(terms),
-            at,
-            cancelled_at,
-        )
-        await self.journal(standing_order_id, "standing_placed", at, terms)
-        return standing_order_id
-
-    async def change(self, standing_order_id: str, terms: StandingTerms, at: int) -> None:
-        await self.pool.execute(
-            "UPDATE standing_orders SET terms = $2, revision = revision + 1, changed_at = $3"
-            " WHERE standing_order_id = $1",
-            standing_order_id,
-            msgspec.to_builtins(terms),
-            at,
-        )
-        await self.journal(standing_order_id, "standing_changed", at, terms)
-
-    async def journal(self, about: str, kind: str, at: int, terms: StandingTerms) -> None:
-        event = {"type": kind, "lead_id": about, "terms": msgspec.to_builtins(terms)}
-        await self.pool.execute(
-            "INSERT INTO market_events (market, position, at, lead_id, event)"
-            " VALUES ('phoenix', $1, $2, $3, $4)",
-            next(_positions),
-            at,
-            about,
-            event,
-        )
-
-    async def fill(
-        self, standing_order_id: str, caller: Caller, lead_id: str, price: int, at: int
-    ) -> None:
-        await self.pool.execute(
-            "INSERT INTO orders (order_id, market, lead_id, user_id, seat, price, bought_at,"
-            " standing_order_id) VALUES ($1, 'phoenix', $2, $3, 1, $4, $5, $6)",
-            f"order-{next(_positions)}",
-            lead_id,
-            caller.user_id,
-            price,
-            at,
-            standing_order_id,
-        )
-        await self.pool.execute(
-            "UPDATE standing_orders SET bought = bought + 1, spent = spent + $2"
-            " WHERE standing_order_id = $1",
-            standing_order_id,
-            price,
-        )
-
 
 @pytest.fixture
 def shelf(world: World) -> Shelf:
@@ -128,7 +60,7 @@ async def test_a_standing_order_is_shown_as_it_was_asked_for(world: World, shelf
         filter=StandingFilter(near=(33.4, -112.0), radius_m=500, source=("zillow",)),
         hours=(Hours((0, 6), 0, 1440),),
     )
-    id_ = await shelf.put(buyer, terms, 1_000_000)
+    id_ = await shelf.standing(buyer.user_id, terms, 1_000_000)
     shown = (await buyer.get(f"/v1/standing-orders/{id_}")).json()
     assert shown == {
         "standing_order_id": id_,
@@ -152,8 +84,8 @@ async def test_a_standing_order_is_shown_as_it_was_asked_for(world: World, shelf
 async def test_only_ones_own_and_only_live_ones_are_shown(world: World, shelf: Shelf) -> None:
     buyer, other = await world.buyer(), await world.buyer()
     terms = StandingTerms(name="x", price_max=9)
-    live = await shelf.put(buyer, terms, 1)
-    ended = await shelf.put(buyer, terms, 2, cancelled_at=3)
+    live = await shelf.standing(buyer.user_id, terms, 1)
+    ended = await shelf.standing(buyer.user_id, terms, 2, cancelled_at=3)
     assert [each["standing_order_id"] for each in await listed(buyer)] == [live]
     assert await listed(other) == []
     assert_problem(await other.get(f"/v1/standing-orders/{live}"), 404, "not-found")
@@ -164,7 +96,7 @@ async def test_only_ones_own_and_only_live_ones_are_shown(world: World, shelf: S
 async def test_the_list_pages_and_knows_markets(world: World, shelf: Shelf) -> None:
     buyer = await world.buyer()
     terms = StandingTerms(name="x", price_max=9)
-    ids = [await shelf.put(buyer, terms, at) for at in (5, 7, 7, 6)]
+    ids = [await shelf.standing(buyer.user_id, terms, at) for at in (5, 7, 7, 6)]
     whole = [each["standing_order_id"] for each in await listed(buyer)]
     assert whole == [*sorted(ids[1:3], reverse=True), ids[3], ids[0]]
     paged: list[str] = []
@@ -183,14 +115,14 @@ async def test_the_list_pages_and_knows_markets(world: World, shelf: Shelf) -> N
 
 async def test_today_is_a_day_of_the_market(world: World, shelf: Shelf) -> None:
     buyer = await world.buyer()
-    id_ = await shelf.put(buyer, StandingTerms(name="x", price_max=9), 1)
+    id_ = await shelf.standing(buyer.user_id, StandingTerms(name="x", price_max=9), 1)
     # Phoenix keeps to UTC-7 all year.
     midnight = (datetime.now(UTC) - timedelta(hours=7)).replace(
         hour=0, minute=0, second=0, microsecond=0
     ) + timedelta(hours=7)
     began = from_datetime(midnight)
     for at in (began - 1, began, began + 1):
-        await shelf.fill(id_, buyer, await world.lead(), 5, at)
+        await shelf.sell(await shelf.lead(1), buyer.user_id, 5, at, id_)
     shown = (await buyer.get(f"/v1/standing-orders/{id_}")).json()
     assert (shown["bought"], shown["spent"], shown["bought_today"]) == (3, 15, 2)
 
@@ -199,10 +131,10 @@ async def test_what_was_kept_is_told_again_whatever_came_after(world: World, she
     buyer = await world.buyer()
     first = StandingTerms(name="first", price_max=9)
     second = StandingTerms(name="second", price_max=8)
-    id_ = await shelf.put(buyer, first, 10)
-    await shelf.fill(id_, buyer, await world.lead(), 5, 15)
+    id_ = await shelf.standing(buyer.user_id, first, 10)
+    await shelf.sell(await shelf.lead(1), buyer.user_id, 5, 15, id_)
     await shelf.change(id_, second, 20)
-    await shelf.fill(id_, buyer, await world.lead(), 6, 25)
+    await shelf.sell(await shelf.lead(1), buyer.user_id, 6, 25, id_)
     placed = await standing_orders.as_kept(shelf.pool, id_, 1)
     changed = await standing_orders.as_kept(shelf.pool, id_, 2)
     assert (placed.terms, placed.bought, placed.spent, placed.changed_at) == (first, 0, 0, 10)
