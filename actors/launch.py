@@ -19,6 +19,7 @@ from actors.lead_book import LeadBook
 from actors.scheduler import Scheduler, Turn
 from actors.source_run import Progress
 from engine.market.plan import load_plans
+from engine.market.rules import SECOND_US
 from engine.market_directory import Market, load_markets
 from engine.settings import Settings
 
@@ -47,6 +48,8 @@ class BookActor(LeadBook):
             settings.database_url,
             settings.redis_url,
             load_plans(settings.plans_file),
+            claim_window_us=settings.claim_window_ms * 1_000,
+            offer_us=settings.offer_seconds * SECOND_US,
             on_fenced=_leave_for_good,
         )
         await keep_starting(f"book:{market}", self.start)

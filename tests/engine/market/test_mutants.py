@@ -153,7 +153,7 @@ class RelistForgetsSales(Book):
 
 
 class SellsTheSameHomeTwice(Book):
-    def _bought_as_another(self, lead_id: str, user_id: str) -> bool:
+    def has_bought_as_another(self, lead_id: str, user_id: str) -> bool:
         return False
 
 
