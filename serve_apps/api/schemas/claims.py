@@ -18,7 +18,7 @@ class RankedClaim(AnswerModel):
     priority: int = Field(description="of the buyer's plan")
     wins: int = Field(ge=0, description="contests won in this market in the 24 hours before")
     draw: str = Field(description="SHA-256 (hex) of seed:claim_id")
-    result: str = Field(description="won, or the problem that the claim was refused with")
+    result: Literal["won", "lost"]
     is_yours: bool
 
 

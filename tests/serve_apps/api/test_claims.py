@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 
 import pytest
 
 from engine.market import events as e
 from tests.serve_apps.api.shelf import Shelf
-from tests.serve_apps.api.world import Caller, World, assert_problem
+from tests.serve_apps.api.world import Caller, World, assert_problem, running, world_settings
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ async def test_contests_are_shown_with_what_checks_them(world: World, shelf: She
         "rounds": [],
     }
 
-    claims = [(other.user_id, "won"), (buyer.user_id, "lead-unavailable")]
+    claims = [(other.user_id, "won"), (buyer.user_id, "lost")]
     await shelf.contest(contest(lead_id, 0, claims, seeds), 20)
     await shelf.contest(contest(lead_id, 1, claims[1:], seeds), 30)
     shown = (await buyer.get(path)).json()
@@ -60,7 +61,7 @@ async def test_contests_are_shown_with_what_checks_them(world: World, shelf: She
     for claim in first["claims"]:
         assert claim["draw"] == sha256(f"{first['seed']}:{claim['claim_id']}")
     assert first["claims"][1]["claim_id"] == sha256(f"{buyer.user_id}:{lead_id}")
-    assert first["claims"][1]["result"] == "lead-unavailable"
+    assert first["claims"][1]["result"] == "lost"
     assert first["decided_at"] == "1970-01-01T00:00:00.000020Z"
     assert other.user_id not in (await buyer.get(path)).text
 
@@ -86,7 +87,15 @@ async def test_leads_in_quarantine_have_no_contests(world: World, shelf: Shelf) 
         assert_problem(await buyer.get(f"/v1/leads/{named}/claims"), 404, "not-found")
 
 
-async def test_a_contest_over_http_can_be_checked(world: World) -> None:
+@pytest.fixture
+async def collecting(database_url: str, redis_url: str) -> AsyncIterator[World]:
+    """A market that collects claims on new leads for a quarter of a second."""
+    async with running(world_settings(database_url, redis_url, claim_window_ms=250)) as started:
+        yield started
+
+
+async def test_a_contest_over_http_can_be_checked(collecting: World) -> None:
+    world = collecting
     buyers = [await world.buyer(credits=100) for _ in range(4)]
     lead_id = await world.lead()
     path = f"/v1/leads/{lead_id}/claims"
@@ -108,5 +117,5 @@ async def test_a_contest_over_http_can_be_checked(world: World) -> None:
     }
     winner = buyers[statuses.index(201)]
     assert ranked[0]["claim_id"] == sha256(f"{winner.user_id}:{lead_id}")
-    assert [claim["result"] for claim in ranked] == ["won", *["lead-unavailable"] * 3]
+    assert [claim["result"] for claim in ranked] == ["won", *["lost"] * 3]
     assert [claim["is_yours"] for claim in ranked].count(True) == 1
