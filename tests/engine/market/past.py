@@ -88,7 +88,9 @@ class Past:
 
     def play(self, steps: int) -> None:
         for _ in range(steps):
-            self._wait(self._rng.choice((0, 0, 1, SECOND, 7 * MINUTE, 16 * MINUTE, 90 * MINUTE)))
+            self._wait(
+                self._rng.choice((0, 0, 0, 1, SECOND, SECOND, 4 * MINUTE, 16 * MINUTE, 90 * MINUTE))
+            )
             self.send(self._command())
 
     def send(self, command: c.Command) -> None:
@@ -186,17 +188,22 @@ class Past:
         if rng.random() < 0.3:
             some = rng.sample(leads, rng.randrange(1, len(leads) + 1))
             return c.Reprice(tuple(some), tuple(rng.randrange(1, 25) for _ in some), "test")
+        trades = (
+            c.Hold(lead_id, user_id, "15m"),
+            c.Release(lead_id, user_id),
+            c.Buy(lead_id, user_id, f"order-{self._commands}"),
+            c.Join(lead_id, user_id),
+            c.Leave(lead_id, user_id),
+        )
         return rng.choice(
             (
+                *trades,
+                *trades[:1] * 4,
+                *trades[3:4] * 2,
                 c.UpdateLead(lead_id, random_listing(rng)),
                 c.Withdraw(lead_id, "test"),
                 c.Relist(lead_id),
                 c.Quarantine(lead_id, "test"),
                 c.Approve(lead_id),
-                c.Hold(lead_id, user_id, "15m"),
-                c.Release(lead_id, user_id),
-                c.Buy(lead_id, user_id, f"order-{self._commands}"),
-                c.Join(lead_id, user_id),
-                c.Leave(lead_id, user_id),
             )
         )

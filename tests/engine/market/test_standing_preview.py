@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import random
 from typing import Any
 
@@ -349,19 +350,20 @@ def test_it_is_what_the_order_would_have_bought(seed: int) -> None:
 
 def test_the_random_pasts_say_something() -> None:
     """The two properties above would hold of an empty market as well."""
-    fills, rules = 0, set()
-    for seed in range(60):
+    bought, refused = 0, collections.Counter[str]()
+    for seed in range(150):
         rng = random.Random(seed)
         past = Past(rng, seats=(1, 2), traders=(ME, *OTHERS))
         terms = random_terms(rng)
-        past.send(c.PlaceStanding("standing", ME, terms))
-        past.play(60)
+        past.play(80)
         past.rest()
-        fills += len(past.fills)
         leads = [PastLead(lead_id, past.entries[lead_id]) for lead_id in past.leads()]
-        rules |= set(replay(terms, leads, past.ticks).refused)
-    assert fills > 40
-    assert rules == {
+        found = replay(terms, leads, past.ticks)
+        bought += len(found.bought)
+        refused.update(found.refused)
+    assert bought > 100
+    assert refused.keys() == {
         *("price", "seats", "hours", "per_day", "budget"),
         *("already_bought", "already_held", "lead_state"),
     }
+    assert min(refused.values()) > 5
