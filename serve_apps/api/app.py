@@ -31,6 +31,7 @@ from serve_apps.api.routes import (
     purchases,
     queue,
     standing_orders,
+    standing_outcomes,
     uploads,
     wallet,
 )
@@ -50,6 +51,7 @@ ROUTES: tuple[Routes, ...] = (
     claims.routes,
     queue.routes,
     standing_orders.routes,
+    standing_outcomes.routes,
     orders.routes,
     wallet.routes,
     feed.routes,
