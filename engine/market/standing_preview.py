@@ -99,6 +99,8 @@ class StandingPreview:
         self._bought: list[Purchase] = []
         self._spent = 0
         self._bought_on: dict[int, int] = {}
+        # Of the instant looked at last: the local day, and whether the order's hours have it.
+        self._at, self._day, self._is_in_hours = -1, 0, True
 
     def tick(self, position: int, at: int, prices: Iterable[tuple[str, int]]) -> None:
         """New prices of (lead, price) at `at` µs, within the window."""
@@ -146,8 +148,8 @@ class StandingPreview:
         lead.failed = failed
         if not failed:
             lead.is_bought = True
-            day = local_day(at, self._zone)
-            self._bought_on[day] = self._bought_on.get(day, 0) + 1
+            self._look_at(at)
+            self._bought_on[self._day] = self._bought_on.get(self._day, 0) + 1
             self._spent += pays
             self._bought.append(Purchase(lead.past.lead_id, at, price, pays))
 
@@ -174,16 +176,21 @@ class StandingPreview:
 
     def _failed_limits(self, pays: int, at: int) -> list[str]:
         terms, failed = self._terms, []
-        if terms.hours and not in_hours(terms, local_time(at, self._zone)):
+        self._look_at(at)
+        if not self._is_in_hours:
             failed.append("hours")
-        if terms.per_day is not None and self._bought_today(at) >= terms.per_day:
+        if terms.per_day is not None and self._bought_on.get(self._day, 0) >= terms.per_day:
             failed.append("per_day")
         if terms.budget is not None and self._spent + pays > terms.budget:
             failed.append("budget")
         return failed
 
-    def _bought_today(self, at: int) -> int:
-        return self._bought_on.get(local_day(at, self._zone), 0)
+    def _look_at(self, at: int) -> None:
+        """A tick puts many leads to the order at one instant: its day is found once."""
+        if at != self._at:
+            self._at = at
+            self._day = local_day(at, self._zone)
+            self._is_in_hours = in_hours(self._terms, local_time(at, self._zone))
 
 
 def _failed_state(lead: _Lead, at: int) -> list[str]:

@@ -41,12 +41,18 @@ async def entries(
 async def saying(
     connection: asyncpg.Connection, lead_ids: Sequence[str], q: str
 ) -> dict[str, frozenset[int]]:
-    """Of each lead the positions of those entries whose text a search for `q` finds."""
+    """Of each lead the positions of those entries whose text a search for `q` finds.
+
+    What was said last is what search looks at now, ready made.
+    """
     rows = await connection.fetch(
-        "SELECT e.lead_id, array_agg(e.position) FROM market_events e"
-        f" CROSS JOIN LATERAL jsonb_to_record(e.event->'listing') AS l({SEARCHED})"
-        f" WHERE e.lead_id = ANY($1) AND {SEARCH_VECTOR} @@ websearch_to_tsquery('english', $2)"
-        " GROUP BY e.lead_id",
+        "SELECT e.lead_id, array_agg(e.position) FROM (SELECT lead_id, position, event->'listing'"
+        " AS listing, max(position) OVER (PARTITION BY lead_id) AS last FROM market_events"
+        " WHERE lead_id = ANY($1) AND event ? 'listing') e JOIN leads USING (lead_id)"
+        " WHERE CASE WHEN e.position = e.last"
+        " THEN leads.search @@ websearch_to_tsquery('english', $2)"
+        f" ELSE (SELECT {SEARCH_VECTOR} FROM jsonb_to_record(e.listing) AS l({SEARCHED}))"
+        " @@ websearch_to_tsquery('english', $2) END GROUP BY e.lead_id",
         lead_ids,
         q,
     )

@@ -18,7 +18,7 @@ from engine.market.standing_terms import StandingFilter
 
 LEADS_MAX = 20_000
 LEADS_CHUNK = 500
-PRICES_MAX = 1_000_000
+PRICES_MAX = 500_000
 TICKS_CHUNK = 20
 # How long a market's ticks are read back in time, seconds.
 TICKS_SECONDS = 3.0
