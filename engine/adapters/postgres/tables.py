@@ -34,6 +34,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import CITEXT, JSON, JSONB, TSVECTOR
 
+from engine.adapters.postgres.search_vector import SEARCH_VECTOR
+
 metadata = MetaData(
     naming_convention={
         "ix": "%(table_name)s_%(column_0_N_name)s_idx",
@@ -197,12 +199,7 @@ leads = Table(
     Column(
         "search",
         TSVECTOR,
-        Computed(
-            "to_tsvector('english', coalesce(property_sub_type, '') || ' ' ||"
-            " coalesce(property_type, '') || ' ' || coalesce(city, '') || ' ' ||"
-            " coalesce(postal_code, '') || ' ' || coalesce(public_remarks, ''))",
-            persisted=True,
-        ),
+        Computed(SEARCH_VECTOR, persisted=True),
     ),
     CheckConstraint("quality BETWEEN 0 AND 1", name="quality"),
     Index("leads_location_idx", "location", postgresql_using="gist"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from itertools import count
+from math import inf
 from typing import Any
 from zlib import crc32
 
@@ -13,11 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engine.market import standing_index, standing_steps
+from engine.market import standing_columns, standing_index, standing_rules, standing_steps
 from engine.market.listing import Listing
 from engine.market.sphere import box_around
+from engine.market.standing_columns import StandingColumns
 from engine.market.standing_index import StandingIndex
-from engine.market.standing_rules import failed_filter_rules
+from engine.market.standing_rules import Facts, failed_filter_rules
+from engine.market.standing_steps import NamesInUse
 from engine.market.standing_terms import StandingFilter, StandingTerms
 
 # The rows after which cells begin anew are this far apart.
@@ -177,6 +180,7 @@ def home(rng: random.Random) -> Lead:
 def test_thousands_of_orders_over_several_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standing_index, "_WORDS", 3)
     monkeypatch.setattr(standing_index, "PAGE", 3 * 64)
+    monkeypatch.setattr(standing_columns, "ROOM", 100)
     rng, index, orders = random.Random(7), StandingIndex(), dict[str, StandingTerms]()
     for number in range(4_000):
         order_id = f"order-{rng.randrange(1_500)}"
@@ -192,23 +196,23 @@ def test_thousands_of_orders_over_several_pages(monkeypatch: pytest.MonkeyPatch)
     assert len(index) == len(orders) > 3 * 64
 
 
-def test_few_orders_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = 0
+def test_few_orders_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
 
-    def counted(*arguments: Any) -> bool:
-        nonlocal asked
-        asked += 1
-        return is_wanted(*arguments)
+    def counted(columns: StandingColumns, places: Any, lead: Facts) -> Any:
+        nonlocal compared
+        compared += len(places)
+        return wanting(columns, places, lead)
 
-    is_wanted = standing_index.is_wanted
-    monkeypatch.setattr(standing_index, "is_wanted", counted)
+    wanting = StandingColumns.wanting
+    monkeypatch.setattr(StandingColumns, "wanting", counted)
     rng, index = random.Random(11), StandingIndex()
     for number in range(3_000):
         index.add(str(number), narrow(rng))
     homes = [home(rng) for _ in range(200)]
     found = sum(len(index.find(*lead)) for lead in homes)
     # Of 3,000 each: twice those found, and one more for every home.
-    assert 200 < found <= asked <= 2 * found + len(homes)
+    assert 200 < found <= compared <= 2 * found + len(homes)
 
 
 def test_the_room_of_removed_orders_is_used_again() -> None:
@@ -218,7 +222,32 @@ def test_the_room_of_removed_orders_is_used_again() -> None:
         index.remove(str(number - 20))
     assert len(index) == 20
     assert len(index._pages) == 1
-    assert len(index._ids) == len(index._wanted) <= 21
+    assert len(index._ids) == len(index._terms) <= 21
+    assert len(index._columns._bounds) == standing_columns.ROOM
+
+
+def test_names_are_forgotten_with_their_orders() -> None:
+    names, lead = NamesInUse(), standing_rules.facts(Listing(property_type=NAMES[0]), 1, 1)
+    asked = StandingFilter(property_type=NAMES[:2], source=NAMES[:2])
+    names.count(asked, 1)
+    names.count(asked, 1)
+    names.count(asked, -1)
+    assert names.are_mixed(lead)
+    names.count(asked, -1)
+    assert not names.are_mixed(lead)
+    assert not any(names._names.values())
+
+
+def test_a_bound_beyond_all_numbers_leaves_the_index_whole() -> None:
+    index, free = StandingIndex(), StandingTerms(name="free", price_max=9)
+    index.add("a", free)
+    for number in ("a", "b"):
+        with pytest.raises(OverflowError):
+            index.add(number, StandingTerms(name="too much", price_max=2**70))
+    assert len(index) == 0
+    index.add("b", free)
+    index.add("c", free)
+    assert sorted(index.find(Listing(), 9, 1)) == ["b", "c"]
 
 
 def test_nothing_is_found_in_nothing() -> None:
@@ -231,15 +260,22 @@ def test_nothing_is_found_in_nothing() -> None:
 # --- indexes with one thing wrong ----------------------------------------------------------
 
 
-class AsksNobody(StandingIndex):
+class ComparesNobody(StandingIndex):
     def find(self, listing: Listing, price: int, max_buyers: int) -> list[str]:
-        lead = standing_index.facts(listing, price, max_buyers)
-        return [self._ids[column] for column in self._candidates(lead)]
+        lead = standing_rules.facts(listing, price, max_buyers)
+        return [self._ids[place] for place in self._candidates(lead)]
 
 
 class ForgetsToRemove(StandingIndex):
     def remove(self, standing_order_id: str) -> None:
         pass
+
+
+class LeavesTheBits(StandingIndex):
+    def remove(self, standing_order_id: str) -> None:
+        pages = [page.copy() for page in self._pages]
+        super().remove(standing_order_id)
+        self._pages = pages
 
 
 class FindsThePaused(StandingIndex):
@@ -268,17 +304,20 @@ INDEXES = [
     for each in list(globals().values())
     if isinstance(each, type) and StandingIndex in each.__bases__
 ]
-# Steps of which one is missed: (what of `standing_steps`, what instead).
-STEPS: dict[str, tuple[str, Any]] = {
+# What is wrong with the parts: (of which part, what, what instead).
+PARTS: dict[str, tuple[Any, str, Any]] = {
     "StopsBeforeTheLastStep": (
+        standing_steps,
         "_run",
         lambda first, last: (1 << last) - (1 << first) if first < last else 0,
     ),
     "BeginsAfterTheFirstStep": (
+        standing_steps,
         "_run",
         lambda first, last: (1 << last + 1) - (2 << first) if first < last else 0,
     ),
     "CellsNeverBeginAnew": (
+        standing_steps,
         "_cells",
         lambda least, most: standing_steps._run(
             round(least * standing_steps._CELLS_A_DEGREE) % standing_steps._CELLS,
@@ -286,13 +325,35 @@ STEPS: dict[str, tuple[str, Any]] = {
         ),
     ),
     "CirclesTooSmall": (
+        standing_steps,
         "box_around",
         lambda latitude, longitude, radius_m: box_around(latitude, longitude, radius_m - 2),
     ),
-    "NamesTheFirstOnly": ("_names", lambda names: 1 << standing_steps._name(names[0])),
+    "NamesTheFirstOnly": (
+        standing_steps,
+        "_names",
+        lambda names: 1 << standing_steps._name(names[0]),
+    ),
     "NothingUnstatedIsWanted": (
+        standing_steps,
         "_EVERY",
         standing_steps._EVERY & ~(1 << standing_steps._TYPE + standing_steps._NAMES),
+    ),
+    "OverlooksSharedRows": (NamesInUse, "are_mixed", lambda names, lead: False),
+    "BoundsReachOneFurther": (
+        StandingColumns,
+        "put",
+        lambda columns, place, order, put=StandingColumns.put: put(
+            columns,
+            place,
+            replace(order, ranges=tuple((n, least, most + 1) for n, least, most in order.ranges)),
+        ),
+    ),
+    "CirclesAreTheirBoxes": (standing_columns, "chord_squared", lambda one, other: one[0] * 0),
+    "BoxesAreTheirCells": (
+        standing_columns,
+        "_area",
+        lambda order, area=standing_columns._area: (*area(order)[:4], *[-inf] * 4),
     ),
 }
 
@@ -303,8 +364,8 @@ def test_the_comparison_catches(mutant: type[StandingIndex]) -> None:
         sweep(mutant, range(1_000))
 
 
-@pytest.mark.parametrize("mutant", STEPS)
-def test_the_comparison_catches_a_step_missed(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(standing_steps, *STEPS[mutant])
+@pytest.mark.parametrize("mutant", PARTS)
+def test_the_comparison_catches_a_bad_part(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*PARTS[mutant])
     with pytest.raises(AssertionError):
         sweep(StandingIndex, range(1_000))
