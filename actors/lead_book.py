@@ -519,7 +519,7 @@ def _journal_rows(
             if isinstance(event, WHOLE):
                 lead = {**teasers[event.lead_id], **lead}
             told = {"seq": seq, "type": PUBLIC_TYPE[type(event)], "at": at, "lead": lead}
-            if isinstance(event, OPENED) and event.commitment:
+            if isinstance(event, OPENED) and event.decide_at:
                 told["claims"] = {
                     "decide_at": rfc3339(event.decide_at),
                     "commitment": event.commitment,

@@ -198,6 +198,10 @@ class _Batch:
             outcome.replies.append(stored.answer if same else MISMATCH)
             return
         command = request.command
+        pending = self._pending(request)
+        if pending is not None:
+            outcome.replies.append(pending)
+            return
         account = self.trader(command.user_id) if isinstance(command, BUYER_COMMANDS) else None
         decision = self.book.decide(command, self.now, account)
         if isinstance(decision, (e.LeadSold, e.LeadHeld)):
@@ -222,6 +226,19 @@ class _Batch:
             self.record(decision)
         return self._answer(command, decision, account), decision is not None
 
+    def _pending(self, request: Request) -> Answer | None:
+        """The answer to who asks again about a claim that is collected already. It is not tried
+        again: refused now, it could still be granted with the others."""
+        command = request.command
+        if not isinstance(command, (c.Buy, c.Hold)):
+            return None
+        claim = self.book.claims.find(command.lead_id, request.command_id)
+        if claim is None:
+            return None
+        if claim.request_hash != request.request_hash:
+            return MISMATCH
+        return Claimed(self.book.leads[command.lead_id].decide_at)
+
     def _collect(self, request: Request) -> Answer | None:
         """Keep what would be decided now for the contest, while the lead's is to come."""
         command = request.command
@@ -230,9 +247,6 @@ class _Batch:
         decide_at = self.book.leads[command.lead_id].decide_at
         if not decide_at:
             return None
-        pending = self.book.claims.find(command.lead_id, request.command_id)
-        if pending is not None and pending.request_hash != request.request_hash:
-            return MISMATCH
         if not self.book.claims.collect(request):
             return TOO_MANY_CLAIMS
         return Claimed(decide_at)
@@ -467,7 +481,7 @@ class _Batch:
     def _after_line(self, event: e.QueueJoined | e.SeatOffered | e.QueueLeft) -> None:
         outcome, pair = self.outcome, (event.lead_id, event.user_id)
         if isinstance(event, e.QueueJoined):
-            outcome.left.discard(pair)
+            # Who left and is back again has both: the old place goes before the new one comes.
             outcome.joined[pair] = outcome.position
             return
         if isinstance(event, e.SeatOffered):

@@ -43,7 +43,13 @@ ALREADY_HELD = Refused("already-held", "you hold this lead already; extend the h
 ALREADY_QUEUED = Refused("already-queued", "you stand in line for this lead already")
 NOT_QUEUED = Refused("not-queued", "you don't stand in line for this lead")
 SEAT_AVAILABLE = Refused("seat-available", "a seat of this lead is free: hold or buy it now")
-HOLD_EXPIRED = Refused("hold-expired", "your hold on this lead has ended")
+HOLD_EXPIRED = {
+    "expired": Refused("hold-expired", "your hold on this lead has ended: its time was over"),
+    WITHDRAWN: Refused("hold-expired", "your hold on this lead has ended: it was withdrawn"),
+    QUARANTINED: Refused(
+        "hold-expired", "your hold on this lead has ended: it was taken off the market for review"
+    ),
+}
 UNAVAILABLE = {
     HELD: Refused("lead-unavailable", "every seat of this lead is sold or held"),
     SOLD: Refused("lead-unavailable", "every seat of this lead is sold"),
@@ -309,8 +315,9 @@ class Book:
         if seat is not None:
             return NOT_IN_CART if seat.is_offer else ALREADY_BOUGHT
         past = lead.past.get(user_id) if lead.past else None
-        ended = past is not None and past.ended_because != "released" and now < past.forget_at
-        return HOLD_EXPIRED if ended else NOT_IN_CART
+        if past is None or now >= past.forget_at:
+            return NOT_IN_CART
+        return HOLD_EXPIRED.get(past.ended_because, NOT_IN_CART)
 
     def _list(self, command: c.ListLead, now: int, account: Account | None) -> e.Event | Refused:
         if command.lead_id in self.leads:
@@ -326,11 +333,13 @@ class Book:
         )
 
     def _opening(self, lead_id: str, rounds: int, now: int) -> tuple[int, str]:
-        """(when claims on a lead newly on offer are decided, the commitment to its seed)."""
+        """(when claims on a lead newly on offer are decided, the commitment to its seed).
+
+        Committed to in any case: standing orders may contest the lead at a later price.
+        """
         window = self.rules.claim_window_us
-        if not window and not self.standing:
-            return 0, ""
-        return now + window, commitment_of(seed_of(self.rules.secret, lead_id, rounds))
+        decide_at = now + window if window or self.standing else 0
+        return decide_at, commitment_of(seed_of(self.rules.secret, lead_id, rounds))
 
     def _update(
         self, command: c.UpdateLead, now: int, account: Account | None

@@ -64,13 +64,24 @@ class Claim(NamedTuple):
     draw: str
     request: Request | None = None
     standing_order_id: str | None = None
+    placed_at: int = 0
 
 
 def ranked(claims: Iterable[Claim]) -> list[Claim]:
-    """Best first. Of one buyer's own, commands go before standing orders, in order of arrival."""
+    """Best first. Of one buyer's own, commands go before standing orders, in order of arrival.
+
+    However the orders were found: that order may be another after a restart.
+    """
     return sorted(
         claims,
-        key=lambda claim: (-claim.priority, claim.wins, claim.draw, claim.kind == "standing"),
+        key=lambda claim: (
+            -claim.priority,
+            claim.wins,
+            claim.draw,
+            claim.kind == "standing",
+            claim.placed_at,
+            claim.standing_order_id or "",
+        ),
     )
 
 
@@ -150,8 +161,12 @@ class ClaimDesk:
         return self._collected.get(lead_id, {}).get(command_id)
 
     def drop(self, lead_id: str) -> None:
-        """The claims are decided, or the lead is no longer on offer: who asks again is told."""
+        """The claims are decided, or the lead is no longer on offer: who asks again is told.
+
+        On offer again, its turn comes anew, though the old one was still to come.
+        """
         self._collected.pop(lead_id, None)
+        self._over.pop(lead_id, None)
 
     def claimants(self, lead_ids: Iterable[str]) -> set[str]:
         return {

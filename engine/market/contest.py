@@ -41,7 +41,9 @@ class Contest:
         """Of a standing order whose filter matches; one that may not buy now makes no claim."""
         if not self.failed_rules(account, order):
             claim = self._claim(account, "standing")
-            self._claims.append(claim._replace(standing_order_id=order.standing_order_id))
+            self._claims.append(
+                claim._replace(standing_order_id=order.standing_order_id, placed_at=order.placed_at)
+            )
 
     def failed_rules(self, account: Account, order: StandingOrder) -> list[str]:
         """Why a matching standing order may not buy the lead at this moment."""

@@ -25,6 +25,9 @@ class Wire(Protocol):
         `request` names it, for whoever watches."""
         ...
 
+    def hang_up(self, connection: MemoryConnection) -> None:
+        """The client leaves: what it did not commit is to be rolled back."""
+
 
 class DirectWire:
     """No distance, nothing lost."""
@@ -33,6 +36,9 @@ class DirectWire:
         self, connection: MemoryConnection, request: str, serve: Callable[[], Awaitable[T]]
     ) -> T:
         return await serve()
+
+    def hang_up(self, connection: MemoryConnection) -> None:
+        connection.abandon()
 
 
 class MemoryDatabase:
@@ -112,9 +118,8 @@ class MemoryConnection:
             self.terminate()
 
     def terminate(self) -> None:
-        """Break it off: this side learns it with its next request, the server at once."""
         self.is_closed = True
-        self.abandon()
+        self.database.wire.hang_up(self)
 
     def abandon(self) -> None:
         """The server's end alone: whatever was not committed is rolled back."""
