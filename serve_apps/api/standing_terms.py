@@ -10,6 +10,7 @@ import msgspec
 from engine.adapters.postgres.search import RANGES, has_words
 from engine.adapters.postgres.standing_orders import Standing
 from engine.market.instant import rfc3339
+from engine.market.standing_reasons import DAYS, clock
 from engine.market.standing_terms import Hours, StandingFilter, StandingTerms
 from serve_apps.api.problems import invalid
 from serve_apps.api.schemas.standing_orders import (
@@ -19,7 +20,6 @@ from serve_apps.api.schemas.standing_orders import (
     StandingOrderRequest,
 )
 
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 # Members that null can't clear: there is no order without them.
 _KEPT = ("price_max", "seats", "is_paused")
 
@@ -80,11 +80,6 @@ def entry(standing: Standing) -> dict[str, Any]:
         "created_at": rfc3339(standing.placed_at),
         "updated_at": rfc3339(standing.changed_at),
     }
-
-
-def clock(minute: int) -> str:
-    """ "18:00" of a minute of the day."""
-    return f"{minute // 60:02}:{minute % 60:02}"
 
 
 def _hours_entry(hours: Hours) -> dict[str, Any]:

@@ -7,22 +7,28 @@ import time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from engine.adapters.postgres import market_past, search, wallets
+from engine.adapters.postgres import market_past, search, standing_verdict, wallets
 from engine.adapters.postgres.market_past import MarketPast
+from engine.adapters.postgres.standing_verdict import Recorded
 from engine.market.instant import rfc3339
 from engine.market.plan import Plan
 from engine.market.rules import SECOND_US
 from engine.market.standing_preview import Preview, Purchase, StandingPreview
 from engine.market.standing_terms import StandingTerms
+from engine.market.standing_verdict import failed_rules, filling_moment
 from engine.market_directory import Market
 from serve_apps.api.answers import Answer, answer
 from serve_apps.api.call import Call, CurrentCall
+from serve_apps.api.lead_directory import is_id
+from serve_apps.api.problems import not_found
 from serve_apps.api.routes.auth import require_market
+from serve_apps.api.routes.standing_orders import own
 from serve_apps.api.routing import Routes
 from serve_apps.api.schemas.standing_outcomes import (
     PREVIEW_ITEMS_MAX,
     PreviewRequest,
     StandingOrderPreview,
+    Verdict,
 )
 from serve_apps.api.standing_terms import placed_terms, require_words
 
@@ -68,6 +74,60 @@ async def preview(call: CurrentCall) -> Answer:
             "items": await _items(call, found.bought[:PREVIEW_ITEMS_MAX]),
         }
     )
+
+
+@routes.add(
+    "GET",
+    "/v1/standing-orders/{standing_order_id}/leads/{lead_id}",
+    answers={200: Verdict},
+    problems=("not-found",),
+)
+async def explain(call: CurrentCall) -> Answer:
+    """Why the standing order bought the lead or did not: each rule that failed, at every moment
+    when the lead was put to it, from what was recorded. No other buyer is named."""
+    standing = await own(call)
+    lead_id = call.params[1]
+    zone = ZoneInfo(call.deps.markets[standing.market].time_zone)
+    found = (
+        await standing_verdict.read(call.deps.pool, standing, call.user.user_id, lead_id, zone)
+        if is_id(lead_id)
+        else None
+    )
+    if found is None:
+        raise not_found("no such lead")
+    return answer(
+        {
+            "standing_order_id": standing.standing_order_id,
+            "lead_id": lead_id,
+            "outcome": _outcome(found),
+            "order_id": found.fill and found.fill.order_id,
+            "is_cut": found.is_cut,
+            "evaluations": _evaluations(found, plan_of(call), zone),
+        }
+    )
+
+
+def _outcome(found: Recorded) -> str:
+    if found.fill is not None:
+        return "bought"
+    return "not-bought" if found.moments else "not-considered"
+
+
+def _evaluations(found: Recorded, plan: Plan, zone: ZoneInfo) -> list[dict[str, Any]]:
+    filling = filling_moment([seen for seen, _ in found.moments], found.fill)
+    shown = []
+    for seen, around in found.moments:
+        failed = failed_rules(seen, around, plan, zone, is_filled=seen is filling)
+        shown.append(
+            {
+                "at": rfc3339(seen.moment.at),
+                "because": seen.moment.because,
+                "price": seen.price,
+                "rules_failed": list(failed),
+                "details": failed,
+            }
+        )
+    return shown
 
 
 def _replay(

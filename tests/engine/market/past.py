@@ -22,7 +22,7 @@ from engine.market.standing_terms import Hours, StandingFilter, StandingTerms
 
 ZONE = ZoneInfo("America/Chicago")
 # Half an hour before a Sunday of 23 hours begins there.
-START = 1_773_552_600_000_000
+START = 1_772_947_800_000_000
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 PLAN = Plan("pro", {"15m": 15 * MINUTE}, 15 * MINUTE, 1000, 10, standing_orders_max=100)
@@ -67,9 +67,17 @@ def random_terms(rng: random.Random) -> StandingTerms:
 
 class Past:
     """Plays random commands; `entries` and `points` are the journal, `fills` what standing
-    orders bought."""
+    orders bought, which is not among the entries. `balance` is what everybody always has."""
 
-    def __init__(self, rng: random.Random, *, seats: tuple[int, ...], traders: tuple[str, ...]):
+    def __init__(
+        self,
+        rng: random.Random,
+        *,
+        seats: tuple[int, ...],
+        traders: tuple[str, ...],
+        balance: int = 10**9,
+    ) -> None:
+        self._balance = balance
         self._rng = rng
         self._seats = seats
         self._traders = traders
@@ -85,12 +93,14 @@ class Past:
         self.points: dict[str, list[PricePoint]] = {}
         self.ticks: list[tuple[int, int, list[tuple[str, int]]]] = []
         self.fills: list[tuple[int, e.LeadSold]] = []
+        self.fill_entries: dict[str, list[Entry]] = {}
+        self.lead_looked_at = ""
 
-    def play(self, steps: int) -> None:
+    def play(self, steps: int, *, pause: int = 0) -> None:
+        """At least `pause` µs lie between two commands."""
+        waits = (0, 0, 0, 1, SECOND, SECOND, 4 * MINUTE, 16 * MINUTE, 90 * MINUTE)
         for _ in range(steps):
-            self._wait(
-                self._rng.choice((0, 0, 0, 1, SECOND, SECOND, 4 * MINUTE, 16 * MINUTE, 90 * MINUTE))
-            )
+            self._wait(pause + self._rng.choice(waits))
             self.send(self._command())
 
     def send(self, command: c.Command) -> None:
@@ -120,7 +130,7 @@ class Past:
 
     def _batch(self, requests: list[Request]) -> None:
         book = self._book
-        accounts = {user: Account(user, 10**9, PLAN) for user in (ME, *OTHERS)}
+        accounts = {user: Account(user, self._balance, PLAN) for user in (ME, *OTHERS)}
         outcome = decide_batch(
             book,
             requests,
@@ -168,12 +178,17 @@ class Past:
             return
         if isinstance(event, e.LeadSold) and event.standing_order_id is not None:
             self.fills.append((self.now, event))
+            self.fill_entries.setdefault(event.lead_id, []).append(Entry(position, self.now, event))
             return
         price = None
         if isinstance(event, (e.LeadRelisted, e.LeadApproved)):
             price = self._book.leads[event.lead_id].price
         entries = self.entries.setdefault(event.lead_id, [])
         entries.append(Entry(position, self.now, event, price))
+
+    def with_fills(self, lead_id: str) -> list[Entry]:
+        """All entries of a lead, with what standing orders bought."""
+        return sorted([*self.entries[lead_id], *self.fill_entries.get(lead_id, [])])
 
     def leads(self) -> Iterator[str]:
         return iter(self._book.leads)
