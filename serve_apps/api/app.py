@@ -24,6 +24,7 @@ from serve_apps.api.routes import (
     leads,
     markets,
     me,
+    notifications,
     operations,
     orders,
     plans,
@@ -40,6 +41,7 @@ VERSION = "1"
 ROUTES: tuple[Routes, ...] = (
     auth.routes,
     me.routes,
+    notifications.routes,
     markets.routes,
     leads.routes,
     cart.routes,

@@ -39,9 +39,9 @@ async def page(
     return [Notification(**dict(row)) for row in rows]
 
 
-async def read(pool: asyncpg.Pool, user_id: str, notification_id: str) -> bool:
+async def read(connection: asyncpg.Connection, user_id: str, notification_id: str) -> bool:
     """Mark one as read, again without effect; False if the buyer has no such notification."""
-    done = await pool.fetchval(
+    done = await connection.fetchval(
         f"UPDATE notifications SET read_at = coalesce(read_at, now()) WHERE {_MINE}"
         " AND notification_id = $2 RETURNING true",
         user_id,
@@ -50,9 +50,9 @@ async def read(pool: asyncpg.Pool, user_id: str, notification_id: str) -> bool:
     return bool(done)
 
 
-async def read_all(pool: asyncpg.Pool, user_id: str) -> None:
+async def read_all(connection: asyncpg.Connection, user_id: str) -> None:
     """Mark all that are there now as read."""
-    await pool.execute(
+    await connection.execute(
         f"UPDATE notifications SET read_at = now() WHERE {_MINE} AND read_at IS NULL", user_id
     )
 
