@@ -30,11 +30,12 @@ from engine.adapters.postgres.book_store import BookStore
 from engine.market import commands as c
 from engine.market.account import Account
 from engine.market.answers import Bought, Contact, Reply, Request, Undecided
-from engine.market.batch import BUYER_COMMANDS, WHOLE, Outcome, decide_batch
+from engine.market.batch import BUYER_COMMANDS, decide_batch
 from engine.market.book import Book
 from engine.market.events import PUBLIC_TYPE, LeadApproved, LeadListed, LeadRelisted
 from engine.market.instant import rfc3339
 from engine.market.lead import AVAILABLE
+from engine.market.outcome import WHOLE, Outcome
 from engine.market.plan import Plan
 from engine.market.rules import SECOND_US, Rules
 from engine.ports import BookStorage, Committed, ConnectStore, Fenced, JournalRow, Publisher

@@ -20,8 +20,8 @@ from engine.adapters.postgres.book_store import BookStore
 from engine.adapters.redis import feed_stream
 from engine.market import commands as c
 from engine.market.answers import Answer, Bought, Held, Request
-from engine.market.batch import StoredAnswer
 from engine.market.listing import Listing
+from engine.market.outcome import StoredAnswer
 from tests.actors.faults import FailingConnection, wire
 from tests.actors.trading_house import TradingHouse, until
 
