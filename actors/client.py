@@ -55,7 +55,7 @@ class MarketClient:
 
     `calls_max` calls per book are in flight at a time, each of at most `batch_max`
     commands; at most `queue_max` commands wait per book. A command is retried while
-    `patience` seconds last.
+    `patience` seconds last. `clock` is in seconds since the epoch, as the books'.
     """
 
     def __init__(
@@ -66,12 +66,14 @@ class MarketClient:
         batch_max: int = 256,
         queue_max: int = 20_000,
         patience: float = 8.0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._transport = transport
         self._calls_max = calls_max
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._patience = patience
+        self._clock = clock
         self._lanes: dict[str, _Lane] = {}
 
     async def submit(
@@ -172,7 +174,8 @@ class _Lane:
                 BookUnavailable(f"the {self.market} book did not decide a claim in time")
             )
             return
-        pause = min(max(decide_at / 1e6 - time.time(), 0.0), CLAIM_PAUSE_MAX) + CLAIM_PAUSE_MIN
+        left = decide_at / 1e6 - self.client._clock()
+        pause = min(max(left, 0.0), CLAIM_PAUSE_MAX) + CLAIM_PAUSE_MIN
         self.claims += 1
         loop.call_later(pause, self._again, waiter)
 

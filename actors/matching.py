@@ -46,7 +46,7 @@ class Matcher:
         known before the locks, may buy it at `now` (µs); best first."""
         found = Found({lead_id: [] for lead_id in lead_ids}, [])
         open_ids = [lead_id for lead_id in lead_ids if book.leads[lead_id].state == AVAILABLE]
-        if not len(book.standing) or not open_ids:
+        if not book.standing or not open_ids:
             return found
         facts = await self._facts_of(store, open_ids)
         matching = {

@@ -1,6 +1,6 @@
 """Standing orders found per second by the index, beside asking every order.
 
-    python -m benchmarks.standing_orders [--orders 10000] [--leads 300] [--runs 5]
+    python -m benchmarks.standing_orders [--orders 10000] [--leads 1000] [--runs 5]
 
 One market, one process, CPU time. The scan asks every order in plain Python, what most fail
 first, and leaves an order at the first thing it fails. Both sides must find the same. Then
@@ -37,7 +37,7 @@ Find = Callable[[Lead], list[str]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, default=10_000)
-    parser.add_argument("--leads", type=int, default=300)
+    parser.add_argument("--leads", type=int, default=1_000)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
 

@@ -25,6 +25,7 @@ from serve_apps.api.routes import (
     leads,
     markets,
     me,
+    notifications,
     operations,
     orders,
     plans,
@@ -44,6 +45,7 @@ VERSION = "1"
 ROUTES: tuple[Routes, ...] = (
     auth.routes,
     me.routes,
+    notifications.routes,
     markets.routes,
     leads.routes,
     cart.routes,

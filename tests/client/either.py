@@ -7,11 +7,12 @@ import contextlib
 import itertools
 import random
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from aiqleads.client import AsyncClient, Client
 from aiqleads.client.address import feed_address
 from aiqleads.client.feed.async_feed import AsyncFeed
+from aiqleads.client.feed.async_live_view import AsyncLiveView
 from aiqleads.client.feed.channels import Channel
 from aiqleads.client.feed.messages import FeedMessage
 from aiqleads.client.feed.sync_feed import Feed
@@ -58,6 +59,12 @@ class EitherFeed:
     def __init__(self, feed: Feed | AsyncFeed) -> None:
         self.feed = feed
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.do("close")
+
     async def next(self, seconds: float = 10) -> FeedMessage | None:
         if isinstance(self.feed, AsyncFeed):
             return await self.feed.next(seconds)
@@ -94,11 +101,31 @@ async def either_feed(
         feed = AsyncFeed(feed_address(base_url), later, channels, **options)
     else:
         feed = Feed(feed_address(base_url), token, channels, **options)
-    found = EitherFeed(feed)
-    try:
+    async with EitherFeed(feed) as found:
         yield found
-    finally:
-        await found.do("close")
+
+
+@contextlib.asynccontextmanager
+async def viewing(client: Either, market: str = "austin", **options: Any) -> AsyncIterator[Any]:
+    """A live view of either client."""
+    found: Any = client.client.view(market, **options)
+    if isinstance(client.client, AsyncClient):
+        async with found:
+            yield found
+    else:
+        view = await asyncio.to_thread(found.__enter__)
+        try:
+            yield view
+        finally:
+            await asyncio.to_thread(found.__exit__, None, None, None)
+
+
+async def until(view: Any, holds: Callable[[], Any], seconds: float = 15) -> None:
+    """Wait until it holds after a change of a live view."""
+    if isinstance(view, AsyncLiveView):
+        await view.until(lambda _: holds(), seconds)
+    else:
+        await asyncio.to_thread(view.until, lambda _: holds(), seconds)
 
 
 class QuickChance(random.Random):

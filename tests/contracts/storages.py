@@ -13,7 +13,8 @@ import msgspec
 
 from engine.adapters.memory.book_store import MemoryBookStore
 from engine.adapters.memory.database import MemoryDatabase
-from engine.adapters.memory.schema import ContactRow, Market, Schema, User, Wallet
+from engine.adapters.memory.rows import ContactRow, Market, User, Wallet
+from engine.adapters.memory.schema import Schema
 from engine.adapters.postgres.book_store import BookStore
 from engine.market.answers import Contact
 from engine.market.instant import from_datetime
@@ -22,7 +23,8 @@ from engine.market.listing import Listing
 # What a history leaves behind, market by market.
 DUMPED = (
     "markets", "leads", "lead_trading", "seats", "hold_counts", "past_holds", "orders",
-    "market_events", "price_ticks", "commands",
+    "market_events", "price_ticks", "commands", "queue_places", "standing_orders",
+    "claim_rounds", "claims",
 )  # fmt: skip
 
 Store = BookStore | MemoryBookStore
@@ -111,7 +113,9 @@ class PostgresStorage:
 
     async def add_market(self, market: str) -> None:
         await self.pool.execute(
-            "INSERT INTO markets (market, name, time_zone) VALUES ($1, $1, 'UTC')", market
+            "INSERT INTO markets (market, name, time_zone, secret) VALUES ($1, $1, 'UTC', $2)",
+            market,
+            Market(market).secret,
         )
 
     async def add_user(self, user_id: str, credits: int, *, status: str = "active") -> None:
@@ -201,6 +205,8 @@ def _in_order(found: Dump) -> Dump:
         # JSON text may be spaced otherwise.
         row["event"] = msgspec.json.decode(row["event"])
         row["public"] = row["public"] and msgspec.json.decode(row["public"])
+    for row in found["standing_orders"]:
+        row["terms"] = msgspec.json.decode(row["terms"])
     # Who took over how often is no part of a history.
     for row in found["markets"]:
         del row["epoch"]

@@ -10,20 +10,23 @@ from typing import Any
 
 import asyncpg
 import pytest
+from msgspec.structs import replace
 
 from engine.market import events as e
 from engine.market.account import Account
 from engine.market.answers import Bought, Done
 from engine.market.batch import Entry, Outcome, StoredAnswer
+from engine.market.book import Book
 from engine.market.lead import Lead, PastHold, Seat
 from engine.market.listing import Listing
 from engine.market.plan import load_plans
-from engine.ports import BookStorage, Fenced, JournalRow, Takeover
+from engine.ports import BookStorage, Fenced, JournalRow, Standing, Takeover
 from tests.contracts.storages import Storage
 
 PLANS = load_plans()
 NOW = 1_800_000_000_000_000
 HOUR = 3_600_000_000
+RELEASED = e.LeadReleased("some-lead", "ann", "released")
 
 
 def _id(prefix: str) -> str:
@@ -44,13 +47,17 @@ class Writer:
         self.store = store
         self.epoch = taken.epoch
         self.position = taken.position
-        self.leads: dict[str, Lead] = {}
+        self.book = Book()
+        self.leads = self.book.leads
 
     async def flush(self, outcome: Outcome, rows: list[JournalRow] | None = None) -> Any:
         async with self.store.flush(self.epoch):
-            return await self.store.write(
-                outcome, rows or [], self.leads, {}, epoch=self.epoch, at=NOW
-            )
+            return await self.write(outcome, rows or [])
+
+    async def write(self, outcome: Outcome, rows: list[JournalRow]) -> Any:
+        return await self.store.write(
+            outcome, rows, self.book, epoch=self.epoch, at=NOW, matched_before=0
+        )
 
     async def lead(self, max_buyers: int = 2, listing: Listing | None = None) -> str:
         lead_id = _id("lead")
@@ -64,6 +71,7 @@ class Writer:
         seat, price = changed.get("seat", 1), changed.get("price", 10)
         outcome = Outcome(0, 0)
         outcome.sales.append(e.LeadSold(lead_id, user_id, seat, price, order_id))
+        outcome.move(user_id, -price)
         self.leads[lead_id].taken = {user_id: Seat(seat, price, order_id=order_id)}
         if changed.get("with_seat", True):
             outcome.seats.add((lead_id, user_id))
@@ -71,10 +79,9 @@ class Writer:
         await self.flush(outcome)
 
     async def journal(self, position: int, seq: int | None) -> None:
-        event = e.LeadReleased("some-lead", "ann", "released")
         outcome = Outcome(position, seq or 0)
-        outcome.entries.append(Entry(position, seq, event, None))
-        await self.flush(outcome, [JournalRow(position, seq, event, seq and "{}")])
+        outcome.entries.append(Entry(position, seq, RELEASED, None))
+        await self.flush(outcome, [JournalRow(position, seq, RELEASED, seq and "{}")])
 
     async def answer(self, command_id: bytes) -> None:
         await self.flush(_answering(command_id))
@@ -122,10 +129,11 @@ async def test_who_takes_over_waits_for_the_flush_under_way(writer: Writer) -> N
         await asyncio.sleep(0.2)
         assert not taking.done()
         outcome = Outcome(1, 1)
-        event = e.LeadReleased("some-lead", "ann", "released")
-        rows = [JournalRow(1, 1, event, "{}")]
-        await writer.store.write(outcome, rows, {}, {}, epoch=writer.epoch, at=NOW)
-    assert await taking == Takeover(writer.epoch + 1, 1, 1, NOW)
+        rows = [JournalRow(1, 1, RELEASED, "{}")]
+        await writer.store.write(
+            outcome, rows, Book(), epoch=writer.epoch, at=NOW, matched_before=0
+        )
+    assert (await taking)[:4] == (writer.epoch + 1, 1, 1, NOW)
 
 
 # --- all or nothing --------------------------------------------------------------------
@@ -137,7 +145,9 @@ async def test_what_was_not_committed_is_not_there(writer: Writer) -> None:
 
     async def write_and_fail() -> None:
         async with writer.store.flush(writer.epoch):
-            await writer.store.write(_answering(command_id), [], {}, {}, epoch=writer.epoch, at=NOW)
+            await writer.store.write(
+                _answering(command_id), [], Book(), epoch=writer.epoch, at=NOW, matched_before=0
+            )
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -153,8 +163,10 @@ async def test_a_connection_that_breaks_takes_its_flush_with_it(writer: Writer) 
 
     async def write_and_break() -> None:
         async with writer.store.flush(writer.epoch):
-            rows = [JournalRow(1, 1, e.LeadReleased("some-lead", "ann", "released"), "{}")]
-            await writer.store.write(Outcome(1, 1), rows, {}, {}, epoch=writer.epoch, at=NOW)
+            rows = [JournalRow(1, 1, RELEASED, "{}")]
+            await writer.store.write(
+                Outcome(1, 1), rows, Book(), epoch=writer.epoch, at=NOW, matched_before=0
+            )
             writer.storage.break_connection(writer.store)
 
     with pytest.raises((asyncpg.InterfaceError, asyncpg.PostgresError)):
@@ -163,7 +175,7 @@ async def test_a_connection_that_breaks_takes_its_flush_with_it(writer: Writer) 
     with pytest.raises(asyncpg.InterfaceError):
         await writer.store.owns(writer.epoch)
     # And its locks: the same book goes on with another connection.
-    assert await successor.resume(writer.epoch) == Takeover(writer.epoch, 0, 0, 0)
+    assert (await successor.resume(writer.epoch))[:4] == (writer.epoch, 0, 0, 0)
 
 
 # --- accounts --------------------------------------------------------------------------
@@ -177,9 +189,12 @@ async def test_accounts_that_may_trade(storage: Storage) -> None:
     taken = await store.take_over()
     async with store.flush(taken.epoch):
         accounts = await store.lock_accounts([ann, bob, "nobody"], PLANS, count_holds=True)
-    assert list(accounts) == [ann]
+        standings = await store.standings([ann, bob, "nobody"], PLANS)
+    assert sorted(accounts) == sorted((ann, bob))
+    assert (accounts[ann].may_trade, accounts[bob].may_trade) == (True, False)
     assert (accounts[ann].balance, accounts[ann].live_holds) == (70, 0)
     assert accounts[ann].plan == PLANS["basic"]
+    assert standings == {ann: Standing(PLANS["basic"], 70)}
 
 
 async def test_a_wallet_is_waited_for_and_read_anew(storage: Storage) -> None:
@@ -201,7 +216,8 @@ async def test_a_wallet_is_waited_for_and_read_anew(storage: Storage) -> None:
         await asyncio.sleep(0.2)
         outcome = Outcome(0, 0)
         outcome.sales.append(e.LeadSold(lead_id, ann, 1, 10, _id("order")))
-        await one.write(outcome, [], writer.leads, {}, epoch=mine.epoch, at=NOW)
+        outcome.move(ann, -10)
+        await writer.write(outcome, [])
         assert not waiting.done()
     assert await waiting == 60
 
@@ -233,12 +249,45 @@ async def test_a_statement_that_failed_dooms_its_flush(writer: Writer) -> None:
     async def write_and_read() -> None:
         async with writer.store.flush(writer.epoch):
             with contextlib.suppress(asyncpg.UniqueViolationError):
-                await writer.store.write(_answering(taken), [], {}, {}, epoch=writer.epoch, at=NOW)
+                await writer.store.write(
+                    _answering(taken), [], Book(), epoch=writer.epoch, at=NOW, matched_before=0
+                )
             await writer.store.teasers(["any"])
 
     with pytest.raises(asyncpg.InFailedSQLTransactionError):
         await write_and_read()
     assert not writer.store.is_closed
+
+
+async def test_holds_of_other_markets_are_counted(storage: Storage) -> None:
+    ann, elsewhere = _id("user"), _id("m")
+    await storage.add_user(ann, 70)
+    await storage.add_market(elsewhere)
+    for market, holds, value in ((storage.market, 5, 50), (elsewhere, 2, 30)):
+        store = await storage.connect(market)
+        writer = Writer(storage, store, await store.take_over())
+        writer.book.holds_of[ann], writer.book.value_of[ann] = holds, value
+        outcome = Outcome(0, 0)
+        outcome.holders.add(ann)
+        await writer.flush(outcome)
+    async with store.flush(writer.epoch):
+        found = (await store.lock_accounts([ann], PLANS, count_holds=True))[ann]
+    assert (found.live_holds, found.held_value) == (5, 50)
+
+
+async def test_facts_and_words_of_leads(writer: Writer) -> None:
+    store = writer.store
+    listing = Listing(
+        sources=("zillow", "redfin"), list_price=300_000, property_type="Residential",
+        bedrooms_total=3, latitude=30.25, longitude=-97.75,
+    )  # fmt: skip
+    lead_id = await writer.lead(
+        listing=replace(listing, city="Austin", public_remarks="near the old mill")
+    )
+    async with store.flush(writer.epoch):
+        assert await store.facts([lead_id, "nowhere"]) == {lead_id: listing}
+        pairs = [(lead_id, text) for text in ("mill austin", "residential", "lake", "old lake")]
+        assert await store.saying([*pairs, ("nowhere", "mill")]) == set(pairs[:2])
 
 
 # --- what must never be ----------------------------------------------------------------

@@ -8,61 +8,46 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from engine.adapters.memory.database import MemoryConnection, MemoryDatabase
-from engine.adapters.memory.schema import (
-    CommandRow,
-    HoldCount,
-    JournalEntry,
+from engine.adapters.memory.book_load import load_book
+from engine.adapters.memory.database import MemoryDatabase
+from engine.adapters.memory.fair_trading_write import write_contests, write_lines, write_standing
+from engine.adapters.memory.journal import MemoryJournal
+from engine.adapters.memory.listed_facts import facts_of, says
+from engine.adapters.memory.rows import (
     LeadTrading,
     ListedLead,
     Market,
-    Order,
     PastHoldRow,
     PriceTick,
-    SeatRow,
-    Transfer,
 )
+from engine.adapters.memory.trade_write import TradeWrite, trading_columns
 from engine.adapters.memory.transaction import Transaction
 from engine.adapters.postgres.teaser import teaser
 from engine.market import events as e
 from engine.market.account import Account
-from engine.market.answers import Answer, Bought, Contact
+from engine.market.answers import Answer, Contact
 from engine.market.batch import Outcome, StoredAnswer
 from engine.market.book import Book
 from engine.market.instant import to_datetime
-from engine.market.lead import Lead, LeadState, PastHold, Seat
+from engine.market.lead import Lead
 from engine.market.listing import Listing
 from engine.market.plan import Plan
-from engine.ports import Fenced, JournalRow, Takeover, Tick
+from engine.ports import Fenced, JournalRow, Standing, Takeover
 
-_encode_event = msgspec.json.Encoder().encode
-_encode_answer = msgspec.msgpack.Encoder().encode
 _decode_answer = msgspec.msgpack.Decoder(Answer).decode
-_decode_event = msgspec.json.Decoder(e.Event).decode
 
 
-class MemoryBookStore:
+class MemoryBookStore(MemoryJournal):
     """One connection, one market. Not for concurrent use."""
-
-    def __init__(self, connection: MemoryConnection, market: str) -> None:
-        self.connection = connection
-        self.market = market
-        self._tables = connection.database.tables
 
     @classmethod
     async def connect(cls, database: MemoryDatabase, market: str) -> MemoryBookStore:
         return cls(await database.connect(f"book:{market}"), market)
-
-    async def close(self) -> None:
-        await self.connection.close()
-
-    @property
-    def is_closed(self) -> bool:
-        return self.connection.is_closed
 
     # --- ownership ---------------------------------------------------------------
 
@@ -125,23 +110,58 @@ class MemoryBookStore:
             found = {}
             for user_id in sorted(user_ids):
                 user = transaction.get(self._tables.users, user_id)
-                if user is None or user.status != "active":
-                    continue
                 wallet = await transaction.lock(self._tables.wallets, user_id)
-                if wallet is not None:
+                if user is not None and wallet is not None:
                     plan = plans.get(user.plan, plans["basic"])
-                    found[user_id] = Account(user_id, wallet.balance, plan)
+                    found[user_id] = Account(
+                        user_id, wallet.balance, plan, may_trade=user.status == "active"
+                    )
             return found
 
         async def count(transaction: Transaction) -> None:
             for row in transaction.rows(self._tables.hold_counts):
                 if row.user_id in accounts and row.market != self.market:
                     accounts[row.user_id].live_holds += row.live_holds
+                    accounts[row.user_id].held_value += row.held_value
 
         accounts = await self.connection.run("lock wallets", lock)
         if count_holds and accounts:
             await self.connection.run("count holds", count)
         return accounts
+
+    async def standings(
+        self, user_ids: Sequence[str], plans: Mapping[str, Plan]
+    ) -> dict[str, Standing]:
+        async def statement(transaction: Transaction) -> dict[str, Standing]:
+            found = {}
+            for user_id in sorted(user_ids):
+                user = transaction.get(self._tables.users, user_id)
+                wallet = transaction.get(self._tables.wallets, user_id)
+                if user is not None and wallet is not None and user.status == "active":
+                    found[user_id] = Standing(plans.get(user.plan, plans["basic"]), wallet.balance)
+            return found
+
+        return await self.connection.run("standings", statement)
+
+    async def facts(self, lead_ids: Sequence[str]) -> dict[str, Listing]:
+        async def statement(transaction: Transaction) -> dict[str, Listing]:
+            rows = [transaction.get(self._tables.leads, lead_id) for lead_id in lead_ids]
+            return {row.lead_id: facts_of(row.listing) for row in rows if row is not None}
+
+        return await self.connection.run("facts", statement)
+
+    async def saying(self, pairs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """By whole words alone: no stems, quotes or exclusions."""
+
+        async def statement(transaction: Transaction) -> set[tuple[str, str]]:
+            leads = self._tables.leads
+            return {
+                (lead_id, text)
+                for lead_id, text in pairs
+                if (row := transaction.get(leads, lead_id)) is not None and says(row.listing, text)
+            }
+
+        return await self.connection.run("saying", statement)
 
     async def teasers(self, lead_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         async def statement(transaction: Transaction) -> dict[str, dict[str, Any]]:
@@ -173,7 +193,7 @@ class MemoryBookStore:
 
         async def insert_trading(transaction: Transaction) -> None:
             for lead_id in listed:
-                row = LeadTrading(lead_id, self.market, **_trading(leads[lead_id]))
+                row = LeadTrading(lead_id, self.market, **trading_columns(leads[lead_id]))
                 await transaction.insert(tables.lead_trading, row)
 
         async def update(transaction: Transaction) -> None:
@@ -240,187 +260,49 @@ class MemoryBookStore:
 
         await self.connection.run("write ticks", statement)
 
+    async def write_fair_trading(self, outcome: Outcome, at: int) -> None:
+        if outcome.joined or outcome.left:
+            await self.connection.run(
+                "write lines", partial(write_lines, self._tables, self.market, outcome, at)
+            )
+        if outcome.standing:
+            await self.connection.run(
+                "write standing", partial(write_standing, self._tables, self.market, outcome, at)
+            )
+        if outcome.contests:
+            await self.connection.run(
+                "write contests", partial(write_contests, self._tables, self.market, outcome, at)
+            )
+
     async def write(
         self,
         outcome: Outcome,
         rows: Sequence[JournalRow],
-        leads: Mapping[str, Lead],
-        holds_of: Mapping[str, int],
+        book: Book,
         *,
         epoch: int,
         at: int,
+        matched_before: int,
     ) -> dict[str, Contact]:
         """One statement, as it is one over there."""
-        bought = [answer.lead_id for answer in outcome.replies if isinstance(answer, Bought)]
-        trading = (outcome.leads, outcome.seats, outcome.holders, outcome.sales)
-        if not any((rows, *trading, outcome.answers, bought)):
+        write = TradeWrite(
+            self.market, outcome, rows, book, epoch=epoch, at=at, matched_before=matched_before
+        )
+        if not write.is_needed():
             return {}
 
         async def statement(transaction: Transaction) -> dict[str, Contact]:
-            await self._write_trading(transaction, outcome, leads)
-            await self._write_seats(transaction, outcome, leads)
-            await self._write_hold_counts(transaction, outcome, holds_of)
-            await self._write_sales(transaction, outcome, at)
-            await self._write_journal(transaction, outcome, rows, epoch, at)
-            await self._write_answers(transaction, outcome, at)
-            contacts = self._tables.contacts
-            found = {lead_id: transaction.get(contacts, lead_id) for lead_id in bought}
-            return {lead_id: row.contact for lead_id, row in found.items() if row is not None}
+            return await write.carry_out(transaction, self._tables)
 
         return await self.connection.run("write", statement)
-
-    async def _write_trading(
-        self, transaction: Transaction, outcome: Outcome, leads: Mapping[str, Lead]
-    ) -> None:
-        for lead_id in outcome.leads:
-            if lead_id not in outcome.listed:
-                changes = _trading(outcome.leads[lead_id])
-                del changes["max_buyers"]
-                await transaction.update(self._tables.lead_trading, lead_id, **changes)
-
-    async def _write_seats(
-        self, transaction: Transaction, outcome: Outcome, leads: Mapping[str, Lead]
-    ) -> None:
-        seats = self._tables.seats
-        mine = seats.unique["seats_lead_id_user_id_key"]
-        taken = {mine(row): row for row in transaction.rows(seats)}
-        for lead_id, user_id in sorted(outcome.seats):
-            lead = leads[lead_id]
-            seat = (lead.taken or {}).get(user_id)
-            if seat is None:
-                continue
-            row = _seat_row(lead_id, user_id, self.market, lead.max_buyers, seat)
-            old = taken.get((lead_id, user_id))
-            if old is None:
-                await transaction.insert(seats, row)
-            elif old.order_id is None:
-                kept = row._replace(market=old.market, max_buyers=old.max_buyers)
-                await transaction.update(seats, seats.key(old), **kept._asdict())
-
-    async def _write_hold_counts(
-        self, transaction: Transaction, outcome: Outcome, holds_of: Mapping[str, int]
-    ) -> None:
-        counts = self._tables.hold_counts
-        for user_id in sorted(outcome.holders):
-            holds = holds_of.get(user_id, 0)
-            if not await transaction.update(counts, (user_id, self.market), live_holds=holds):
-                await transaction.insert(counts, HoldCount(user_id, self.market, holds))
-
-    async def _write_sales(self, transaction: Transaction, outcome: Outcome, at: int) -> None:
-        tables = self._tables
-        for sale in outcome.sales:
-            order = Order(
-                sale.order_id, self.market, sale.lead_id, sale.user_id, sale.seat, sale.price, at
-            )
-            await transaction.insert(tables.orders, order)
-            if sale.price == 0:
-                continue
-            moved = Transfer(
-                f"order:{sale.order_id}", f"user:{sale.user_id}", "house:sales", sale.price,
-                "purchase", sale.order_id, at,
-            )  # fmt: skip
-            await transaction.insert(tables.transfers, moved)
-            wallet = await transaction.lock(tables.wallets, sale.user_id)
-            if wallet is not None:
-                balance = wallet.balance - sale.price
-                await transaction.update(tables.wallets, sale.user_id, balance=balance)
-
-    async def _write_journal(
-        self,
-        transaction: Transaction,
-        outcome: Outcome,
-        rows: Sequence[JournalRow],
-        epoch: int,
-        at: int,
-    ) -> None:
-        if not rows:
-            return
-        tables = self._tables
-        for row in rows:
-            entry = JournalEntry(
-                self.market, row.position, row.feed_seq, at, row.event.lead_id,
-                _encode_event(row.event), row.public,
-            )  # fmt: skip
-            await transaction.insert(tables.market_events, entry)
-        market = transaction.get(tables.markets, self.market)
-        if market is not None and market.epoch == epoch:
-            await transaction.update(
-                tables.markets,
-                self.market,
-                position=outcome.position,
-                feed_seq=outcome.feed_seq,
-                journal_at=at,
-            )
-
-    async def _write_answers(self, transaction: Transaction, outcome: Outcome, at: int) -> None:
-        for command_id, stored in outcome.answers.items():
-            answer = _encode_answer(stored.answer)
-            row = CommandRow(command_id, self.market, stored.request_hash, answer, at)
-            await transaction.insert(self._tables.commands, row)
 
     # --- load ----------------------------------------------------------------------
 
     async def load(self, book: Book, now: int) -> None:
-        tables = self._tables
-
         async def statement(transaction: Transaction) -> None:
-            for row in self._mine(transaction, "lead_trading"):
-                state: LeadState = row.lead_state
-                book.load_lead(
-                    row.lead_id, Lead(row.price, row.max_buyers, state, row.sold, row.held)
-                )
-            for row in self._mine(transaction, "seats"):
-                book.load_seat(row.lead_id, row.user_id, _seat(row))
-            for row in self._mine(transaction, "leads"):
-                if row.merged_into is not None:
-                    book.load_merge(row.lead_id, row.merged_into)
-            for row in transaction.rows(tables.past_holds):
-                if row.market == self.market and row.forget_at > now:
-                    past = PastHold(row.first_held_at, row.ended_because, row.forget_at)
-                    book.load_past(row.lead_id, row.user_id, past)
+            load_book(transaction, self._tables, self.market, book, now)
 
         await self.connection.run("load", statement)
-
-    def _mine(self, transaction: Transaction, table: str) -> list[Any]:
-        rows = transaction.rows(self._tables.tables()[table])
-        return [row for row in rows if row.market == self.market]
-
-    async def journal(self) -> AsyncIterator[tuple[e.Event, int]]:
-        """Every event of the market in order, with its instant in µs."""
-
-        async def statement(transaction: Transaction) -> list[JournalEntry]:
-            return self._mine(transaction, "market_events")
-
-        rows = await self.connection.run("journal", statement)
-        for row in sorted(rows, key=lambda row: row.position):
-            yield _decode_event(row.event), row.at
-
-    async def public_events(self, after: int, limit: int) -> list[tuple[int, str]]:
-        async def statement(transaction: Transaction) -> list[tuple[int, str]]:
-            found = sorted(
-                (row.feed_seq, row.public)
-                for row in self._mine(transaction, "market_events")
-                if row.feed_seq is not None and row.feed_seq > after
-            )
-            return found[:limit]
-
-        return await self.connection.run("public events", statement)
-
-    async def feed_seq(self) -> int:
-        async def statement(transaction: Transaction) -> int:
-            row: Market | None = transaction.get(self._tables.markets, self.market)
-            assert row is not None
-            return row.feed_seq
-
-        return await self.connection.run("feed seq", statement)
-
-    async def ticks(self, after: int, limit: int, newest: int) -> list[Tick]:
-        async def statement(transaction: Transaction) -> list[Tick]:
-            rows = sorted(self._mine(transaction, "price_ticks"), key=lambda row: row.position)
-            oldest = rows[-newest - 1].position if len(rows) > newest else 0
-            return [Tick(*row[1:]) for row in rows if row.position > max(after, oldest)][:limit]
-
-        return await self.connection.run("ticks", statement)
 
     # --- upkeep --------------------------------------------------------------------
 
@@ -455,47 +337,14 @@ class MemoryBookStore:
 
 
 def _takeover(row: Market) -> Takeover:
-    return Takeover(row.epoch, row.position, row.feed_seq, row.journal_at)
-
-
-def _trading(lead: Lead) -> dict[str, Any]:
-    return {
-        "lead_state": lead.state,
-        "price": lead.price,
-        "max_buyers": lead.max_buyers,
-        "sold": lead.sold,
-        "held": lead.held,
-    }
-
-
-def _seat_row(lead_id: str, user_id: str, market: str, max_buyers: int, seat: Seat) -> SeatRow:
-    held = seat.order_id is None
-    return SeatRow(
-        lead_id,
-        seat.number,
-        market,
-        user_id,
-        max_buyers,
-        seat.price,
-        seat.hold if held else None,
-        seat.first_held_at if held else None,
-        seat.held_at if held else None,
-        seat.held_until if held else None,
-        seat.forget_after if held else None,
-        seat.order_id,
-    )
-
-
-def _seat(row: SeatRow) -> Seat:
-    return Seat(
-        row.seat,
-        row.price,
-        hold=row.hold,
-        first_held_at=row.first_held_at or 0,
-        held_at=row.held_at or 0,
-        held_until=row.held_until or 0,
-        forget_after=row.forget_after or 0,
-        order_id=row.order_id,
+    return Takeover(
+        row.epoch,
+        row.position,
+        row.feed_seq,
+        row.journal_at,
+        row.matched_position,
+        row.secret,
+        row.time_zone,
     )
 
 

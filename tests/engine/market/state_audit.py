@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from engine.market.book import HEAP_SLACK, Book
+from engine.market.book import HEAP_SLACK
 from engine.market.fingerprint import fingerprint
 from engine.market.lead import Lead, Seat
 
