@@ -80,8 +80,11 @@ def decide_batch(
     return batch.outcome
 
 
-def _open(answer: Answer) -> bool:
-    """Whether a repeat may be decided anew: a lead may be listed later, bad input mended."""
+def _open(command: c.Command, answer: Answer) -> bool:
+    """Whether a repeat may be decided anew: a lead may be listed later, bad input mended. Not
+    for a checkout, which tells its buyer what became of each lead once."""
+    if isinstance(command, c.Buy) and command.from_cart:
+        return False
     return type(answer) is c.Refused and answer.code in ("not-found", "validation")
 
 
@@ -129,7 +132,7 @@ class _Batch:
         outcome.replies.append(answer)
         # A refusal without a key changed nothing and was promised to nobody: a repeat
         # after a crash may be decided anew.
-        if changed or (request.request_hash is not None and not _open(answer)):
+        if changed or (request.request_hash is not None and not _open(command, answer)):
             outcome.answers[request.command_id] = StoredAnswer(request.request_hash, answer)
 
     def _carry_out(

@@ -41,9 +41,7 @@ class Checkouts:
         self.table = Table("checkouts", CheckoutRow, lambda row: row.checkout_id)
         self.recovered = 0
 
-    async def begin(
-        self, replica: Replica, checkout_id: bytes, user_id: str, lead_ids: list[str]
-    ) -> Checkout:
+    async def begin(self, checkout_id: bytes, user_id: str, lead_ids: list[str]) -> Checkout:
         """The row of this id, made if it is new; committed before the first purchase."""
 
         async def statement(transaction: Transaction) -> CheckoutRow:

@@ -29,6 +29,8 @@ class Locks:
         self._waiting: dict[Hashable, deque[tuple[Transaction, asyncio.Future[None]]]] = {}
 
     def try_take(self, what: Hashable, transaction: Transaction) -> bool:
+        if transaction.ended:
+            raise asyncpg.ConnectionDoesNotExistError(CUT_OFF)
         owner = self._owners.setdefault(what, transaction)
         if owner is not transaction:
             return False
@@ -54,8 +56,9 @@ class Locks:
                 granted.cancel()
             elif granted.exception() is None:
                 transaction.locked.add(what)
-                if transaction.ended:
-                    self.release(transaction)
+        if transaction.ended:
+            self.release(transaction)
+            raise asyncpg.ConnectionDoesNotExistError(CUT_OFF)
 
     def release(self, transaction: Transaction) -> None:
         for what in transaction.locked:
