@@ -52,7 +52,7 @@ PRUNE_AGAIN = 0.5
 ANSWERS_KEPT_US = 25 * 3600 * 1_000_000
 RELOAD_PAUSE_MAX = 2.0
 # Leads whose claims and standing orders are decided in one flush: trades go between.
-DECIDING_MAX = 64
+DECIDING_MAX = 16
 # Events that put a lead on offer anew.
 OPENED = (LeadListed, LeadApproved, LeadRelisted)
 
