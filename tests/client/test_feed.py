@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import threading
 from typing import Any
 
@@ -300,6 +301,22 @@ async def test_a_read_that_is_cut_short_loses_nothing(kind: Kind) -> None:
                 if message is not None:
                     found.append(message)
         assert seqs(found) == list(range(7, 21))
+
+
+async def test_who_waits_only_for_so_long_is_let_go(kind: Kind) -> None:
+    async def tell_nothing_more(socket: Socket) -> None:
+        await begin(socket)
+        await socket.stay()
+
+    async with staged(tell_nothing_more) as stage, either_feed(kind, stage.url, AUSTIN) as feed:
+        await feed.take(3)
+        async with asyncio.timeout(5):
+            assert await feed.next(0.05) is None
+    async with (
+        either_feed(kind, "http://127.0.0.1:9", AUSTIN, rng=random.Random(1)) as feed,
+        asyncio.timeout(5),
+    ):
+        assert await feed.next(0.05) is None, "not while it rests between sockets either"
 
 
 async def test_closing_ends_a_read_under_way(kind: Kind) -> None:
