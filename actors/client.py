@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import msgspec
 
-from engine.market.answers import Reply, Request, Undecided
+from engine.market.answers import Claimed, Reply, Request, Undecided
 from engine.market.commands import Command
 
 # A transport carries one encoded batch to a market's book and brings the replies.
@@ -23,6 +25,10 @@ Transport = Callable[[str, bytes], Awaitable[bytes]]
 # What a book says instead of replies; neither is a MessagePack array.
 AWAY = b"away"
 BUSY = b"busy"
+
+# Seconds between asking about a claim and asking again.
+CLAIM_PAUSE_MIN = 0.004
+CLAIM_PAUSE_MAX = 1.0
 
 _encode = msgspec.msgpack.Encoder().encode
 _replies = msgspec.msgpack.Decoder(list[Reply])
@@ -49,7 +55,7 @@ class MarketClient:
 
     `calls_max` calls per book are in flight at a time, each of at most `batch_max`
     commands; at most `queue_max` commands wait per book. A command is retried while
-    `patience` seconds last.
+    `patience` seconds last. `clock` is in seconds since the epoch, as the books'.
     """
 
     def __init__(
@@ -60,12 +66,14 @@ class MarketClient:
         batch_max: int = 256,
         queue_max: int = 20_000,
         patience: float = 8.0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._transport = transport
         self._calls_max = calls_max
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._patience = patience
+        self._clock = clock
         self._lanes: dict[str, _Lane] = {}
 
     async def submit(
@@ -87,21 +95,32 @@ class MarketClient:
         return await lane.submit(request)
 
 
+class _Waiter(NamedTuple):
+    """A command and who waits for its answer, until `give_up_at` by the loop's clock."""
+
+    request: Request
+    future: asyncio.Future[Reply]
+    give_up_at: float
+
+
 class _Lane:
     """The queue to one book."""
 
     def __init__(self, market: str, client: MarketClient) -> None:
         self.market = market
         self.client = client
-        self.waiting: deque[tuple[Request, asyncio.Future[Reply]]] = deque()
+        self.waiting: deque[_Waiter] = deque()
+        # Claims that are to be asked about again, so that the queue's bound covers them.
+        self.claims = 0
         self.in_flight = 0
         self.calls: set[asyncio.Task[None]] = set()
 
     async def submit(self, request: Request) -> Reply:
-        if len(self.waiting) >= self.client._queue_max:
+        if len(self.waiting) + self.claims >= self.client._queue_max:
             raise BookBusy(f"{len(self.waiting)} commands wait for the {self.market} book")
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self.waiting.append((request, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Reply] = loop.create_future()
+        self.waiting.append(_Waiter(request, future, loop.time() + self.client._patience))
         self._pump()
         return await future
 
@@ -119,30 +138,52 @@ class _Lane:
         self.in_flight -= 1
         self._pump()
 
-    async def _call(self, batch: list[tuple[Request, asyncio.Future[Reply]]]) -> None:
+    async def _call(self, batch: list[_Waiter]) -> None:
         """Send, and resend while the book is away. A waiter that left is skipped, not missed:
         its command may be decided all the same, as if its answer had been lost."""
         try:
-            payload = _encode([request for request, _ in batch])
+            payload = _encode([waiter.request for waiter in batch])
             replies = _replies.decode(await self._send(payload))
             if len(replies) != len(batch):
                 raise BookUnavailable(f"the {self.market} book answered out of step")
         except BaseException as error:
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(_outcome(error, self.market))
+            for waiter in batch:
+                if not waiter.future.done():
+                    waiter.future.set_exception(_outcome(error, self.market))
             if not isinstance(error, Exception):
                 raise
             return
-        for (_, future), reply in zip(batch, replies, strict=True):
-            if future.done():
+        for waiter, reply in zip(batch, replies, strict=True):
+            if waiter.future.done():
                 continue
-            if isinstance(reply.answer, Undecided):
-                future.set_exception(
+            if isinstance(reply.answer, Claimed):
+                self._ask_again(waiter, reply.answer.decide_at)
+            elif isinstance(reply.answer, Undecided):
+                waiter.future.set_exception(
                     BookGaveUp(f"the {self.market} book could not carry this command out")
                 )
             else:
-                future.set_result(reply)
+                waiter.future.set_result(reply)
+
+    def _ask_again(self, waiter: _Waiter, decide_at: int) -> None:
+        """A claim is collected: ask once it is decided, under the same id. A book that died
+        meanwhile has forgotten the claim, and collects it again."""
+        loop = asyncio.get_running_loop()
+        if loop.time() >= waiter.give_up_at:
+            waiter.future.set_exception(
+                BookUnavailable(f"the {self.market} book did not decide a claim in time")
+            )
+            return
+        left = decide_at / 1e6 - self.client._clock()
+        pause = min(max(left, 0.0), CLAIM_PAUSE_MAX) + CLAIM_PAUSE_MIN
+        self.claims += 1
+        loop.call_later(pause, self._again, waiter)
+
+    def _again(self, waiter: _Waiter) -> None:
+        self.claims -= 1
+        if not waiter.future.done():
+            self.waiting.append(waiter)
+            self._pump()
 
     async def _send(self, payload: bytes) -> bytes:
         deadline = asyncio.get_running_loop().time() + self.client._patience

@@ -10,16 +10,15 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import asyncpg
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from engine.adapters.postgres.book_store import BookStore
-from engine.adapters.redis import feed_stream
+from engine.adapters.redis import feed_stream, user_stream
 from engine.market.instant import rfc3339
+from engine.ports import Committed, ConnectStore, JournalReader
 
 log = logging.getLogger(__name__)
 
@@ -35,23 +34,18 @@ PAUSE_MAX = 2.0
 _json = msgspec.json.Encoder().encode
 
 
-class Committed(NamedTuple):
-    """What one commit published: public events from..to as JSON texts, and price ticks."""
-
-    from_seq: int
-    to_seq: int
-    events: list[str]
-    ticks: list[tuple[int, str, str, str]]
+def redis_client(redis_url: str) -> Redis:
+    return Redis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=2)
 
 
 class FeedPublisher:
     """One market's way to its streams. `put` never waits."""
 
-    def __init__(self, market: str, database_url: str, redis_url: str) -> None:
+    def __init__(self, market: str, connect: ConnectStore, redis: Redis) -> None:
         self.market = market
         self.published_seq = 0
-        self._database_url = database_url
-        self._redis = Redis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=2)
+        self._connect = connect
+        self._redis = redis
         self._pending: deque[Committed] = deque()
         self._committed_seq = 0
         self._behind = True
@@ -73,7 +67,7 @@ class FeedPublisher:
 
     def put(self, committed: Committed) -> None:
         self._committed_seq = max(self._committed_seq, committed.to_seq)
-        if not committed.events and not committed.ticks:
+        if not committed.events and not committed.ticks and not committed.buyer_events:
             return
         if len(self._pending) >= PENDING_MAX:
             self._pending.clear()
@@ -124,13 +118,15 @@ class FeedPublisher:
                 self._redis, self.market, committed.from_seq, committed.to_seq, text
             )
             self.published_seq = committed.to_seq
+        if committed.buyer_events:
+            await user_stream.publish(self._redis, committed.buyer_events)
         for position, at, reason, ticks in committed.ticks:
             await feed_stream.publish_prices(self._redis, self.market, position, at, reason, ticks)
 
     async def _catch_up(self) -> None:
         """Bring both streams to the journal's end."""
         published = await feed_stream.last_published(self._redis, self.market)
-        store = await BookStore.connect(self._database_url, self.market)
+        store = await self._connect()
         try:
             # A newer book may have published what this one never committed; only what the
             # journal does not have either is another history.
@@ -153,7 +149,7 @@ class FeedPublisher:
             await store.close()
         self._behind = False
 
-    async def _catch_up_prices(self, store: BookStore) -> None:
+    async def _catch_up_prices(self, store: JournalReader) -> None:
         """A price that never reached the stream would stand wrong until its next change."""
         newest = await self._redis.xrevrange(feed_stream.prices_key(self.market), count=1)
         after = feed_stream.entry_number(newest[0][0]) if newest else 0

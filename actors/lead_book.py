@@ -15,22 +15,29 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from actors.client import AWAY, BUSY
-from actors.feed_publisher import Committed, FeedPublisher, ticks_json
+from actors.feed_publisher import FeedPublisher, redis_client, ticks_json
+from actors.matching import Found, Matcher
+from actors.steady_clock import SteadyClock
 from actors.suspects import Suspects
-from engine.adapters.postgres.book_store import BookStore, Fenced
-from engine.adapters.postgres.trade_statement import JournalRow
+from engine.adapters.postgres.book_store import BookStore
 from engine.market import commands as c
+from engine.market.account import Account
 from engine.market.answers import Bought, Contact, Reply, Request, Undecided
 from engine.market.batch import BUYER_COMMANDS, WHOLE, Outcome, decide_batch
 from engine.market.book import Book
-from engine.market.events import PUBLIC_TYPE
+from engine.market.events import PUBLIC_TYPE, LeadApproved, LeadListed, LeadRelisted
 from engine.market.instant import rfc3339
+from engine.market.lead import AVAILABLE
 from engine.market.plan import Plan
+from engine.market.rules import SECOND_US, Rules
+from engine.ports import BookStorage, Committed, ConnectStore, Fenced, JournalRow, Publisher
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +50,10 @@ PRUNE_EVERY = 60.0
 PRUNE_AGAIN = 0.5
 ANSWERS_KEPT_US = 25 * 3600 * 1_000_000
 RELOAD_PAUSE_MAX = 2.0
+# Leads whose claims and standing orders are decided in one flush: trades go between.
+DECIDING_MAX = 64
+# Events that put a lead on offer anew.
+OPENED = (LeadListed, LeadApproved, LeadRelisted)
 
 _requests = msgspec.msgpack.Decoder(list[Request]).decode
 _replies = msgspec.msgpack.Encoder().encode
@@ -66,21 +77,32 @@ class LeadBook:
         redis_url: str,
         plans: Mapping[str, Plan],
         *,
+        claim_window_us: int = 0,
+        offer_us: int = 300 * SECOND_US,
         on_fenced: Callable[[], None] | None = None,
-        clock: Callable[[], int] = time.time_ns,
+        clock: Callable[[], int] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        connect: ConnectStore | None = None,
+        publisher: Publisher | None = None,
     ) -> None:
+        """`clock` is in ns since the epoch, by default a steady one."""
         self.market = market
         self.fenced = False
-        self._database_url = database_url
+        self._connect = connect or partial(BookStore.connect, database_url, market)
         self._plans = plans
         self._on_fenced = on_fenced
-        self._clock = clock
+        self._clock = clock or SteadyClock()
+        self._claim_window_us = claim_window_us
+        self._offer_us = offer_us
+        self._matcher = Matcher(plans)
+        self._matched_position = 0
+        self._monotonic = monotonic
         self._inbox: deque[Arrival] = deque()
         self._queued = 0
         self._wake = asyncio.Event()
         self._serving = False
         self._book = Book()
-        self._store: BookStore | None = None
+        self._store: BookStorage | None = None
         self._epoch = 0
         self._position = 0
         self._feed_seq = 0
@@ -90,7 +112,7 @@ class LeadBook:
         # True from the moment the book moved on until what it decided is committed.
         self._ahead = False
         self._losses_in_a_row = 0
-        self._publisher = FeedPublisher(market, database_url, redis_url)
+        self._publisher = publisher or FeedPublisher(market, self._connect, redis_client(redis_url))
         self._consumer: asyncio.Task[None] | None = None
         self._flushes = 0
         self._decided = 0
@@ -147,6 +169,8 @@ class LeadBook:
             "epoch": self._epoch,
             "leads": len(self._book.leads),
             "live_holds": self._book.live_holds,
+            "live_offers": self._book.live_offers,
+            "standing_orders": len(self._book.standing),
             "position": self._position,
             "feed_seq": self._feed_seq,
             "published_seq": self._publisher.published_seq,
@@ -167,10 +191,17 @@ class LeadBook:
         if self._store is not None:
             await self._store.close()
             self._store = None
-        store = await BookStore.connect(self._database_url, self.market)
+        store = await self._connect()
         try:
             taken = await (store.resume(self._epoch) if self._epoch else store.take_over())
-            book = Book()
+            book = Book(
+                Rules(
+                    claim_window_us=self._claim_window_us,
+                    offer_us=self._offer_us,
+                    zone=ZoneInfo(taken.time_zone),
+                    secret=taken.secret,
+                )
+            )
             # Hundreds of thousands of small objects are made, and none is garbage.
             gc.disable()
             try:
@@ -182,9 +213,11 @@ class LeadBook:
             await store.close()
             raise
         self._store, self._book = store, book
-        self._epoch, self._position, self._feed_seq, self._journal_at = taken
+        self._matcher = Matcher(self._plans)
+        self._epoch, self._position, self._feed_seq, self._journal_at = taken[:4]
+        self._matched_position = taken.matched_position
         self._ahead = False
-        self._last_seen = time.monotonic()
+        self._last_seen = self._monotonic()
         self._serving = not self._stop_asked.is_set()
         log.info("book %s serves epoch %d: %d leads", self.market, self._epoch, len(book.leads))
 
@@ -215,35 +248,45 @@ class LeadBook:
         arrivals = self._take()
         if arrivals:
             await self._flush(arrivals)
-        elif self._expiry_due():
+        elif self._is_something_due():
             await self._carry_out([])
         else:
             await self._see_ownership()
         await self._tidy()
 
     async def _wait(self) -> None:
+        """For a call, or until something is due by itself."""
+        due_at = self._next_due_at()
+        seconds = TICK
+        if due_at is not None:
+            seconds = min(TICK, max(0.0, (due_at - self._now(self._journal_at)) / 1e6))
         try:
-            async with asyncio.timeout(TICK):
+            async with asyncio.timeout(seconds):
                 await self._wake.wait()
         except TimeoutError:
             pass
 
-    def _expiry_due(self) -> bool:
-        deadline = self._book.next_deadline()
-        return deadline is not None and deadline <= self._now(self._journal_at)
+    def _is_something_due(self) -> bool:
+        due_at = self._next_due_at()
+        return due_at is not None and due_at <= self._now(self._journal_at)
+
+    def _next_due_at(self) -> int | None:
+        """When the next hold ends or claims are decided, µs; 0 for at once."""
+        instants = (self._book.next_deadline(), self._book.claims.next_at())
+        return min((at for at in instants if at is not None), default=None)
 
     async def _see_ownership(self) -> None:
         """An idle book's check that the market is still its own; a flush has its own fence."""
         assert self._store is not None
-        if time.monotonic() - self._last_seen >= OWNERSHIP_CHECK:
+        if self._monotonic() - self._last_seen >= OWNERSHIP_CHECK:
             if not await self._store.owns(self._epoch):
                 raise Fenced(f"{self.market}: epoch {self._epoch} was superseded")
-            self._last_seen = time.monotonic()
+            self._last_seen = self._monotonic()
 
     async def _tidy(self) -> None:
         """Forget what is over, busy or not: a bounded piece at a time, the next one soon
         while there is more."""
-        if time.monotonic() < self._prune_at:
+        if self._monotonic() < self._prune_at:
             return
         assert self._store is not None
         now = self._now(self._journal_at)
@@ -251,7 +294,7 @@ class LeadBook:
             more = await self._store.prune(now, ANSWERS_KEPT_US)
         if not more:
             self._book.forget_past(now)
-        self._prune_at = time.monotonic() + (PRUNE_AGAIN if more else PRUNE_EVERY)
+        self._prune_at = self._monotonic() + (PRUNE_AGAIN if more else PRUNE_EVERY)
 
     def _take(self) -> list[Arrival]:
         """Whole calls, together at most BATCH_MAX commands unless one call alone has more.
@@ -314,43 +357,39 @@ class LeadBook:
         self._suspects.clear(request.command_id for request in requests)
         self._flushes += 1
         self._decided += len(requests)
-        self._last_seen = time.monotonic()
+        self._last_seen = self._monotonic()
         self._publisher.put(committed)
         return replies
 
     async def _commit(self, requests: Sequence[Request]) -> tuple[list[Reply], Committed]:
-        store = self._store
+        store, book = self._store, self._book
         assert store is not None
-        buyers = {
-            request.command.user_id
-            for request in requests
-            if isinstance(request.command, BUYER_COMMANDS)
-        }
+        deciding = book.deciding(self._now(self._journal_at), DECIDING_MAX)
         async with store.flush(self._epoch, [r.command_id for r in requests]) as known:
-            accounts = (
-                await store.lock_accounts(
-                    list(buyers),
-                    self._plans,
-                    count_holds=any(isinstance(r.command, c.Hold) for r in requests),
-                )
-                if buyers
-                else {}
-            )
-            for user_id, account in accounts.items():
-                account.live_holds += self._book.holds_of.get(user_id, 0)
+            found = await self._matcher.find(store, book, deciding, self._now(self._journal_at))
+            accounts = await self._lock_accounts(store, requests, found)
             now = self._now(self._journal_at)
             self._ahead = True
             outcome = decide_batch(
-                self._book,
+                book,
                 requests,
                 known=known,
                 accounts=accounts,
                 now=now,
                 position=self._position,
                 feed_seq=self._feed_seq,
+                candidates=found.heard,
+                market=self.market,
             )
             public, contacts = await self._write(store, outcome, now)
-        published = Committed(self._feed_seq + 1, outcome.feed_seq, public, _ticks(outcome, now))
+        self._after_commit(outcome, found)
+        published = Committed(
+            self._feed_seq + 1,
+            outcome.feed_seq,
+            public,
+            _ticks(outcome, now),
+            outcome.buyer_events,
+        )
         self._position, self._feed_seq, self._journal_at = outcome.position, outcome.feed_seq, now
         replies = [
             Reply(answer, contacts.get(answer.lead_id) if isinstance(answer, Bought) else None)
@@ -358,8 +397,33 @@ class LeadBook:
         ]
         return replies, published
 
+    async def _lock_accounts(
+        self, store: BookStorage, requests: Sequence[Request], found: Found
+    ) -> dict[str, Account]:
+        """The accounts of all whose credits or limits this batch may touch."""
+        users = _buyers(self._book, requests, found)
+        if not users:
+            return {}
+        accounts = await store.lock_accounts(
+            list(users),
+            self._plans,
+            count_holds=bool(found.heard)
+            or any(isinstance(request.command, c.Hold) for request in requests),
+        )
+        for user_id, account in accounts.items():
+            account.live_holds += self._book.holds_of.get(user_id, 0)
+            account.held_value += self._book.value_of.get(user_id, 0)
+        return accounts
+
+    def _after_commit(self, outcome: Outcome, found: Found) -> None:
+        self._matched_position = outcome.matched_position
+        self._matcher.forget(outcome.updated)
+        for lead_id in found.cut:
+            if self._book.leads[lead_id].state == AVAILABLE:
+                self._book.claims.again(lead_id)
+
     async def _write(
-        self, store: BookStore, outcome: Outcome, now: int
+        self, store: BookStorage, outcome: Outcome, now: int
     ) -> tuple[list[str], dict[str, Contact]]:
         """Write what the batch came to. Returns the public events as JSON texts, in order
         of seq, and the contacts of leads bought, now or in a repeated answer."""
@@ -374,11 +438,17 @@ class LeadBook:
             await store.write_past_holds(outcome.past_holds, leads)
         if outcome.ticks:
             await store.write_ticks(outcome.ticks, now)
+        await store.write_fair_trading(outcome, now)
         whole = outcome.whole_leads()
         teasers = await store.teasers(list(whole)) if whole else {}
         rows = _journal_rows(outcome, teasers, rfc3339(now))
         contacts = await store.write(
-            outcome, rows, leads, self._book.holds_of, epoch=self._epoch, at=now
+            outcome,
+            rows,
+            self._book,
+            epoch=self._epoch,
+            at=now,
+            matched_before=self._matched_position,
         )
         return [row.public for row in rows if row.public is not None], contacts
 
@@ -448,11 +518,38 @@ def _journal_rows(
             lead = thin._asdict()
             if isinstance(event, WHOLE):
                 lead = {**teasers[event.lead_id], **lead}
-            public = _json(
-                {"seq": seq, "type": PUBLIC_TYPE[type(event)], "at": at, "lead": lead}
-            ).decode()
+            told = {"seq": seq, "type": PUBLIC_TYPE[type(event)], "at": at, "lead": lead}
+            if isinstance(event, OPENED) and event.decide_at:
+                told["claims"] = {
+                    "decide_at": rfc3339(event.decide_at),
+                    "commitment": event.commitment,
+                }
+            public = _json(told).decode()
         rows.append(JournalRow(position, seq, event, public))
     return rows
+
+
+def _buyers(book: Book, requests: Sequence[Request], found: Found) -> set[str]:
+    """Whose wallets a batch needs: who asks, who claims, whose standing orders are heard, and
+    who is given back a fee."""
+    users = book.claims.claimants(found.heard)
+    for order_ids in found.heard.values():
+        users.update(book.standing.orders[order_id].user_id for order_id in order_ids)
+    for request in requests:
+        command = request.command
+        if isinstance(command, BUYER_COMMANDS):
+            users.add(command.user_id)
+        elif isinstance(command, (c.Withdraw, c.Quarantine)):
+            users |= _fee_payers(book, command.lead_id)
+        elif isinstance(command, c.Merge):
+            users |= _fee_payers(book, command.lead_id) | _fee_payers(book, command.other_id)
+    return users
+
+
+def _fee_payers(book: Book, lead_id: str) -> set[str]:
+    lead = book.leads.get(lead_id)
+    taken = lead.taken if lead is not None and lead.taken else {}
+    return {user_id for user_id, seat in taken.items() if seat.fee and seat.order_id is None}
 
 
 def _ticks(outcome: Outcome, now: int) -> list[tuple[int, str, str, str]]:

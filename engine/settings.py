@@ -7,7 +7,7 @@ environment.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -66,7 +66,9 @@ class Settings(BaseSettings):
 
     # Carts: shards of timers, and when buyers are reminded, minutes before a hold ends.
     cart_shards: int = Field(1, ge=1, le=64)
-    reminder_minutes: list[int] = [10, 1]
+    reminder_minutes: list[Annotated[int, Field(ge=1, le=7 * 24 * 60)]] = Field(
+        [10, 1], max_length=8
+    )
 
     # E-mail, like smtp://user:password@mail.internal:587 (smtps:// for TLS from the start).
     # Without it nothing is sent.

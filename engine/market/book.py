@@ -14,6 +14,7 @@ from typing import Any
 from engine.market import commands as c
 from engine.market import events as e
 from engine.market.account import Account
+from engine.market.claims import ClaimDesk, commitment_of, seed_of
 from engine.market.commands import Refused
 from engine.market.lead import (
     AVAILABLE,
@@ -27,6 +28,10 @@ from engine.market.lead import (
     PastHold,
     Seat,
 )
+from engine.market.rules import Rules
+from engine.market.standing_orders import StandingOrder, StandingOrders
+from engine.market.standing_rules import local_day
+from engine.market.waiting import LINE_MAX, LINES_MAX, Waiting
 
 # Deadlines of holds that ended early stay in the heap until it is this much too long.
 HEAP_SLACK = 1024
@@ -35,7 +40,16 @@ NOT_FOUND = Refused("not-found", "no such lead")
 NOT_IN_CART = Refused("not-in-cart", "you hold no seat of this lead")
 ALREADY_BOUGHT = Refused("already-bought", "you bought this lead already")
 ALREADY_HELD = Refused("already-held", "you hold this lead already; extend the hold instead")
-HOLD_EXPIRED = Refused("hold-expired", "your hold on this lead has ended")
+ALREADY_QUEUED = Refused("already-queued", "you stand in line for this lead already")
+NOT_QUEUED = Refused("not-queued", "you don't stand in line for this lead")
+SEAT_AVAILABLE = Refused("seat-available", "a seat of this lead is free: hold or buy it now")
+HOLD_EXPIRED = {
+    "expired": Refused("hold-expired", "your hold on this lead has ended: its time was over"),
+    WITHDRAWN: Refused("hold-expired", "your hold on this lead has ended: it was withdrawn"),
+    QUARANTINED: Refused(
+        "hold-expired", "your hold on this lead has ended: it was taken off the market for review"
+    ),
+}
 UNAVAILABLE = {
     HELD: Refused("lead-unavailable", "every seat of this lead is sold or held"),
     SOLD: Refused("lead-unavailable", "every seat of this lead is sold"),
@@ -62,6 +76,11 @@ _DECIDES: dict[type, str] = {
     c.Approve: "_approve",
     c.Relist: "_relist",
     c.Reprice: "_reprice",
+    c.Join: "_join",
+    c.Leave: "_leave",
+    c.PlaceStanding: "_place_standing",
+    c.ChangeStanding: "_change_standing",
+    c.CancelStanding: "_cancel_standing",
 }
 _APPLIES: dict[type, str] = {
     e.LeadSold: "_on_sold",
@@ -75,21 +94,35 @@ _APPLIES: dict[type, str] = {
     e.LeadApproved: "_on_approved",
     e.LeadRelisted: "_on_relisted",
     e.LeadsRepriced: "_on_repriced",
+    e.QueueJoined: "_on_joined",
+    e.SeatOffered: "_on_offered",
+    e.QueueLeft: "_on_left",
+    e.ClaimsDecided: "_on_claims_decided",
+    e.StandingPlaced: "_on_standing_placed",
+    e.StandingChanged: "_on_standing_changed",
+    e.StandingCancelled: "_on_standing_cancelled",
 }
+DEFAULT_RULES = Rules()
 
 
 class Book:
-    """All leads of one market, in memory."""
+    """All leads of one market, in memory, with who waits for them and what rests on them."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules = DEFAULT_RULES) -> None:
+        self.rules = rules
         self.leads: dict[str, Lead] = {}
+        self.waiting = Waiting()
+        self.standing = StandingOrders()
+        self.claims = ClaimDesk()
         self.live_holds = 0
+        self.live_offers = 0
         # Where merged leads went, and the same the other way round: who bought one of them
         # has bought the lead that stayed.
         self.merged_into: dict[str, str] = {}
         self._merged_from: dict[str, set[str]] = {}
-        # Live holds by buyer, none at zero.
+        # Live holds by buyer, and the credits they add up to; none at zero.
         self.holds_of: dict[str, int] = {}
+        self.value_of: dict[str, int] = {}
         self._deadlines: list[tuple[int, str, str]] = []
 
     # --- decide ------------------------------------------------------------------
@@ -107,21 +140,40 @@ class Book:
         decide = getattr(self, _DECIDES[type(command)])
         return decide(command, now, account)
 
-    def due(self, now: int) -> Iterator[e.LeadReleased]:
-        """The expiries of holds whose deadline is at or before `now`, earliest first.
+    def due(self, now: int) -> Iterator[e.LeadReleased | e.QueueLeft]:
+        """The expiries of holds and offers whose deadline is at or before `now`, earliest first.
 
         Apply each before taking the next.
         """
         deadlines = self._deadlines
         while deadlines and deadlines[0][0] <= now:
             held_until, lead_id, user_id = heapq.heappop(deadlines)
-            seat = self._live_hold(lead_id, user_id)
-            if seat is not None and seat.held_until == held_until:
+            seat = self._unsold(lead_id, user_id)
+            if seat is None or seat.held_until != held_until:
+                continue
+            if seat.is_offer:
+                yield e.QueueLeft(lead_id, user_id, "expired")
+            else:
                 yield e.LeadReleased(lead_id, user_id, "expired")
 
     def next_deadline(self) -> int | None:
         """When `due` is next worth asking, µs; may be early, never late."""
         return self._deadlines[0][0] if self._deadlines else None
+
+    def offer(self, lead_id: str, now: int) -> e.SeatOffered | None:
+        """The offer of a free seat to the first in line, if there are both. Apply it before
+        asking again."""
+        lead = self.leads[lead_id]
+        user_id = self.waiting.first(lead_id)
+        if user_id is None or (lead.state, "offer") not in MOVES:
+            return None
+        return e.SeatOffered(
+            lead_id, user_id, lead.free_seat(), lead.price, now + self.rules.offer_us
+        )
+
+    def deciding(self, now: int, limit: int = 1_000_000) -> list[str]:
+        """Leads whose claims and standing orders are to be decided at `now` (µs)."""
+        return self.claims.deciding(self.leads, now, limit)
 
     def _buy(self, command: c.Buy, now: int, account: Account | None) -> e.Event | Refused:
         lead = self.leads.get(command.lead_id)
@@ -133,25 +185,37 @@ class Book:
         if seat is not None and seat.order_id is not None:
             return NOT_FOUND if lead.state == QUARANTINED else ALREADY_BOUGHT
         move: Move = "buy" if seat is None else "buy_held"
-        if seat is None and command.from_cart:
+        if command.from_cart and (seat is None or seat.is_offer):
             return self._no_hold(lead, command.user_id, now)
         if (lead.state, move) not in MOVES:
             return UNAVAILABLE[lead.state]
-        if self._bought_as_another(command.lead_id, command.user_id):
+        if self.has_bought_as_another(command.lead_id, command.user_id):
             return ALREADY_BOUGHT
+        plan, fee_credit = account.plan, 0
         if seat is None:
-            price, number = account.plan.discounted(lead.price), lead.free_seat()
+            price, number = plan.discounted(lead.price), lead.free_seat()
+        elif seat.is_offer:
+            price, number = plan.discounted(seat.price), seat.number
         else:
             price, number = seat.price, seat.number
+            fee_credit = min(seat.fee, price) if plan.is_hold_fee_credited else 0
         if command.max_price is not None and price > command.max_price:
             return Refused(
                 "price-changed", f"the price is {price}, above your max_price {command.max_price}"
             )
-        if price > account.balance:
+        if price - fee_credit > account.balance:
             return Refused(
-                "insufficient-credits", f"the price is {price}, your balance {account.balance}"
+                "insufficient-credits",
+                f"the price is {price - fee_credit}, your balance {account.balance}",
             )
-        return e.LeadSold(command.lead_id, command.user_id, number, price, command.order_id)
+        return e.LeadSold(
+            command.lead_id,
+            command.user_id,
+            number,
+            price,
+            command.order_id,
+            fee_credit=fee_credit,
+        )
 
     def _hold(self, command: c.Hold, now: int, account: Account | None) -> e.Event | Refused:
         lead = self.leads.get(command.lead_id)
@@ -165,15 +229,23 @@ class Book:
             return NOT_FOUND
         user_id = command.user_id
         seat = lead.taken.get(user_id) if lead.taken else None
-        if seat is not None and lead.state != QUARANTINED:
+        is_offered = seat is not None and seat.is_offer
+        if seat is not None and not is_offered and lead.state != QUARANTINED:
             return ALREADY_HELD if seat.order_id is None else ALREADY_BOUGHT
-        if (lead.state, "hold") not in MOVES:
+        if (lead.state, "accept" if is_offered else "hold") not in MOVES:
             return UNAVAILABLE[lead.state]
-        if self._bought_as_another(command.lead_id, user_id):
+        if self.has_bought_as_another(command.lead_id, user_id):
             return ALREADY_BOUGHT
         if account.live_holds >= plan.holds_max:
             return Refused(
                 "hold-limit", f"your plan holds at most {plan.holds_max} leads at a time"
+            )
+        price = plan.discounted(seat.price if seat is not None else lead.price)
+        if plan.hold_value_max is not None and account.held_value + price > plan.hold_value_max:
+            return Refused(
+                "hold-limit",
+                f"your holds would add up to {account.held_value + price} credits; your plan"
+                f" holds at most {plan.hold_value_max}",
             )
         past = lead.past.get(user_id) if lead.past else None
         first = now if past is None or past.forget_at <= now else past.first_held_at
@@ -183,15 +255,19 @@ class Book:
                 f"{command.term} from your first hold of this lead are used up; buy it, or hold"
                 " it again later",
             )
+        fee = plan.hold_fee(command.term, price)
+        if fee > account.balance:
+            return _fee_too_high(fee, account)
         return e.LeadHeld(
             command.lead_id,
             user_id,
-            lead.free_seat(),
-            plan.discounted(lead.price),
+            lead.free_seat() if seat is None else seat.number,
+            price,
             command.term,
             first,
             first + length,
             plan.longest_us,
+            fee=fee,
         )
 
     def _extend(
@@ -211,8 +287,16 @@ class Book:
         held_until = seat.first_held_at + length
         if held_until <= seat.held_until:
             return None
+        fee = max(0, account.plan.hold_fee(command.term, seat.price) - seat.fee)
+        if fee > account.balance:
+            return _fee_too_high(fee, account)
         return e.HoldExtended(
-            command.lead_id, command.user_id, command.term, held_until, account.plan.longest_us
+            command.lead_id,
+            command.user_id,
+            command.term,
+            held_until,
+            account.plan.longest_us,
+            fee=fee,
         )
 
     def _release(self, command: c.Release, now: int, account: Account | None) -> e.Event | Refused:
@@ -228,18 +312,34 @@ class Book:
         if lead.state == QUARANTINED:
             return NOT_FOUND
         seat = lead.taken.get(user_id) if lead.taken else None
-        if seat is not None and seat.order_id is not None:
-            return ALREADY_BOUGHT
+        if seat is not None:
+            return NOT_IN_CART if seat.is_offer else ALREADY_BOUGHT
         past = lead.past.get(user_id) if lead.past else None
-        ended = past is not None and past.ended_because != "released" and now < past.forget_at
-        return HOLD_EXPIRED if ended else NOT_IN_CART
+        if past is None or now >= past.forget_at:
+            return NOT_IN_CART
+        return HOLD_EXPIRED.get(past.ended_because, NOT_IN_CART)
 
     def _list(self, command: c.ListLead, now: int, account: Account | None) -> e.Event | Refused:
         if command.lead_id in self.leads:
             return Refused("validation", f"lead {command.lead_id} is listed already")
         if command.price < 1 or command.max_buyers < 1:
             return Refused("validation", "price and max_buyers must be at least 1")
-        return e.LeadListed(command.lead_id, command.price, command.max_buyers, command.listing)
+        return e.LeadListed(
+            command.lead_id,
+            command.price,
+            command.max_buyers,
+            command.listing,
+            *self._opening(command.lead_id, 0, now),
+        )
+
+    def _opening(self, lead_id: str, rounds: int, now: int) -> tuple[int, str]:
+        """(when claims on a lead newly on offer are decided, the commitment to its seed).
+
+        Committed to in any case: standing orders may contest the lead at a later price.
+        """
+        window = self.rules.claim_window_us
+        decide_at = now + window if window or self.standing else 0
+        return decide_at, commitment_of(seed_of(self.rules.secret, lead_id, rounds))
 
     def _update(
         self, command: c.UpdateLead, now: int, account: Account | None
@@ -252,8 +352,14 @@ class Book:
         self, command: c.Withdraw, now: int, account: Account | None
     ) -> e.Event | Refused:
         return self._move(command.lead_id, "withdraw") or e.LeadWithdrawn(
-            command.lead_id, command.reason, command.merged_into
+            command.lead_id, command.reason, command.merged_into, self._ended(command.lead_id)
         )
+
+    def _ended(self, lead_id: str) -> tuple[e.EndedHold, ...]:
+        """The holds that end with the lead, and the fees that are given back."""
+        lead = self.leads[lead_id]
+        taken = lead.taken or {}
+        return tuple(e.EndedHold(user_id, taken[user_id].fee) for user_id in self.holders(lead))
 
     def _merge(
         self, command: c.Merge, now: int, account: Account | None
@@ -268,20 +374,27 @@ class Book:
             stays, goes = goes, stays
         if (self.leads[goes].state, "merge") not in MOVES:
             return None
-        return e.LeadWithdrawn(goes, "merged", stays)
+        return e.LeadWithdrawn(goes, "merged", stays, self._ended(goes))
 
     def _quarantine(
         self, command: c.Quarantine, now: int, account: Account | None
     ) -> e.Event | Refused:
         return self._move(command.lead_id, "quarantine") or e.LeadQuarantined(
-            command.lead_id, command.reason
+            command.lead_id, command.reason, self._ended(command.lead_id)
         )
 
     def _approve(self, command: c.Approve, now: int, account: Account | None) -> e.Event | Refused:
-        return self._move(command.lead_id, "approve") or e.LeadApproved(command.lead_id)
+        return self._move(command.lead_id, "approve") or e.LeadApproved(
+            command.lead_id, *self._opening(command.lead_id, self._rounds(command.lead_id), now)
+        )
 
     def _relist(self, command: c.Relist, now: int, account: Account | None) -> e.Event | Refused:
-        return self._move(command.lead_id, "relist") or e.LeadRelisted(command.lead_id)
+        return self._move(command.lead_id, "relist") or e.LeadRelisted(
+            command.lead_id, *self._opening(command.lead_id, self._rounds(command.lead_id), now)
+        )
+
+    def _rounds(self, lead_id: str) -> int:
+        return self.leads[lead_id].rounds
 
     def _move(self, lead_id: str, move: Move) -> Refused | None:
         lead = self.leads.get(lead_id)
@@ -313,7 +426,57 @@ class Book:
         lead_ids, prices = zip(*changed, strict=True)
         return e.LeadsRepriced(lead_ids[0], lead_ids, prices, command.reason)
 
-    def _bought_as_another(self, lead_id: str, user_id: str) -> bool:
+    def _join(self, command: c.Join, now: int, account: Account | None) -> e.Event | Refused:
+        if account is None:
+            return NO_ACCOUNT
+        lead = self.leads.get(command.lead_id)
+        if lead is None or lead.state == QUARANTINED:
+            return NOT_FOUND
+        seat = lead.taken.get(command.user_id) if lead.taken else None
+        if seat is not None and not seat.is_offer:
+            return ALREADY_HELD if seat.order_id is None else ALREADY_BOUGHT
+        line = self.waiting.line(command.lead_id)
+        if seat is not None or command.user_id in line:
+            return ALREADY_QUEUED
+        if lead.state != AVAILABLE and (lead.state, "join") not in MOVES:
+            return UNAVAILABLE[lead.state]
+        if self.has_bought_as_another(command.lead_id, command.user_id):
+            return ALREADY_BOUGHT
+        if lead.state == AVAILABLE:
+            return SEAT_AVAILABLE
+        if len(line) >= LINE_MAX:
+            return Refused("queue-full", f"{LINE_MAX} buyers stand in line for this lead")
+        if self.waiting.lines_of.get(command.user_id, 0) >= LINES_MAX:
+            return Refused("queue-full", f"you stand in {LINES_MAX} lines of this market")
+        return e.QueueJoined(command.lead_id, command.user_id)
+
+    def _leave(self, command: c.Leave, now: int, account: Account | None) -> e.Event | Refused:
+        lead = self.leads.get(command.lead_id)
+        if lead is None or lead.state == QUARANTINED:
+            return NOT_FOUND
+        if command.user_id in self.waiting.line(command.lead_id):
+            return e.QueueLeft(command.lead_id, command.user_id, "left")
+        seat = self._unsold(command.lead_id, command.user_id)
+        if seat is None or not seat.is_offer:
+            return NOT_QUEUED
+        return e.QueueLeft(command.lead_id, command.user_id, "declined")
+
+    def _place_standing(
+        self, command: c.PlaceStanding, now: int, account: Account | None
+    ) -> e.Event | Refused:
+        return NO_ACCOUNT if account is None else self.standing.decide_place(command, account)
+
+    def _change_standing(
+        self, command: c.ChangeStanding, now: int, account: Account | None
+    ) -> e.Event | Refused:
+        return NO_ACCOUNT if account is None else self.standing.decide_change(command)
+
+    def _cancel_standing(
+        self, command: c.CancelStanding, now: int, account: Account | None
+    ) -> e.Event | Refused:
+        return self.standing.decide_cancel(command)
+
+    def has_bought_as_another(self, lead_id: str, user_id: str) -> bool:
         """Whether the buyer has bought a lead that was merged into this one."""
         if lead_id not in self._merged_from:
             return False
@@ -324,12 +487,18 @@ class Book:
                 continue
             seen.add(merged_id)
             merged = self.leads[merged_id]
+            # One that was merged away is withdrawn: nobody holds a seat of it.
             if merged.taken and user_id in merged.taken:
                 return True
             waiting.extend(self._merged_from.get(merged_id, ()))
         return False
 
     def _live_hold(self, lead_id: str, user_id: str) -> Seat | None:
+        seat = self._unsold(lead_id, user_id)
+        return seat if seat is not None and not seat.is_offer else None
+
+    def _unsold(self, lead_id: str, user_id: str) -> Seat | None:
+        """The buyer's live hold or offer."""
         lead = self.leads.get(lead_id)
         seat = lead.taken.get(user_id) if lead is not None and lead.taken else None
         return seat if seat is not None and seat.order_id is None else None
@@ -345,21 +514,35 @@ class Book:
         if lead.taken is None:
             lead.taken = {}
         seat = lead.taken.get(event.user_id)
-        if seat is None:
-            lead.taken[event.user_id] = Seat(event.seat, event.price, order_id=event.order_id)
-        else:
-            lead.taken[event.user_id] = Seat(seat.number, event.price, order_id=event.order_id)
-            lead.held -= 1
-            self._count_hold(event.user_id, -1)
+        if seat is not None:
+            self._give_up(lead, event.user_id, seat)
+        lead.taken[event.user_id] = Seat(event.seat, event.price, order_id=event.order_id)
         if lead.past is not None:
             _forget(lead, event.user_id)
         lead.sold += 1
         lead.settle()
+        if lead.state == SOLD:
+            self.waiting.clear(event.lead_id)
+        if event.standing_order_id is not None:
+            order = self.standing.orders.get(event.standing_order_id)
+            if order is not None:
+                order.count(event.price, local_day(at, self.rules.zone))
+
+    def _give_up(self, lead: Lead, user_id: str, seat: Seat) -> None:
+        """Count a live hold or offer no more: it ended, or became something else."""
+        lead.held -= 1
+        if seat.is_offer:
+            self.live_offers -= 1
+        else:
+            self._count_hold(user_id, -1, -seat.price)
 
     def _on_held(self, event: e.LeadHeld, at: int) -> None:
         lead = self.leads[event.lead_id]
         if lead.taken is None:
             lead.taken = {}
+        offered = lead.taken.get(event.user_id)
+        if offered is not None:
+            self._give_up(lead, event.user_id, offered)
         lead.taken[event.user_id] = Seat(
             event.seat,
             event.price,
@@ -368,12 +551,13 @@ class Book:
             held_at=at,
             held_until=event.held_until,
             forget_after=event.forget_after,
+            fee=event.fee,
         )
         if lead.past is not None:
             _forget(lead, event.user_id)
         lead.held += 1
         lead.settle()
-        self._count_hold(event.user_id, 1)
+        self._count_hold(event.user_id, 1, event.price)
         self._remind(event.held_until, event.lead_id, event.user_id)
 
     def _on_extended(self, event: e.HoldExtended, at: int) -> None:
@@ -383,6 +567,7 @@ class Book:
         seat.hold = event.hold
         seat.held_until = event.held_until
         seat.forget_after = event.forget_after
+        seat.fee += event.fee
         self._remind(event.held_until, event.lead_id, event.user_id)
 
     def _on_released(self, event: e.LeadReleased, at: int) -> None:
@@ -392,30 +577,77 @@ class Book:
 
     def _on_listed(self, event: e.LeadListed, at: int) -> None:
         self.leads[event.lead_id] = Lead(event.price, event.max_buyers)
+        self._open(event.lead_id, event.decide_at)
+
+    def _open(self, lead_id: str, decide_at: int) -> None:
+        self.leads[lead_id].decide_at = decide_at
+        if decide_at:
+            self.claims.open(lead_id, decide_at)
 
     def _on_updated(self, event: e.LeadUpdated, at: int) -> None:
         """Trading keeps nothing of the listing."""
 
     def _on_withdrawn(self, event: e.LeadWithdrawn, at: int) -> None:
-        self._close(self.leads[event.lead_id], "withdrawn", at)
+        self._close(event.lead_id, "withdrawn", at)
         self.leads[event.lead_id].state = WITHDRAWN
         if event.merged_into is not None:
             self.load_merge(event.lead_id, event.merged_into)
 
     def _on_quarantined(self, event: e.LeadQuarantined, at: int) -> None:
-        self._close(self.leads[event.lead_id], "quarantined", at)
+        self._close(event.lead_id, "quarantined", at)
         self.leads[event.lead_id].state = QUARANTINED
 
     def _on_approved(self, event: e.LeadApproved, at: int) -> None:
         self.leads[event.lead_id].settle()
+        self._open(event.lead_id, event.decide_at)
 
     def _on_relisted(self, event: e.LeadRelisted, at: int) -> None:
         self._forget_merge(event.lead_id)
         self.leads[event.lead_id].settle()
+        self._open(event.lead_id, event.decide_at)
 
     def _on_repriced(self, event: e.LeadsRepriced, at: int) -> None:
         for lead_id, price in zip(event.lead_ids, event.prices, strict=True):
             self.leads[lead_id].price = price
+
+    def _on_joined(self, event: e.QueueJoined, at: int) -> None:
+        self.waiting.join(event.lead_id, event.user_id)
+
+    def _on_offered(self, event: e.SeatOffered, at: int) -> None:
+        lead = self.leads[event.lead_id]
+        self.waiting.leave(event.lead_id, event.user_id)
+        if lead.taken is None:
+            lead.taken = {}
+        lead.taken[event.user_id] = Seat(
+            event.seat, event.price, held_at=at, held_until=event.offered_until, is_offer=True
+        )
+        lead.held += 1
+        lead.settle()
+        self.live_offers += 1
+        self._remind(event.offered_until, event.lead_id, event.user_id)
+
+    def _on_left(self, event: e.QueueLeft, at: int) -> None:
+        if event.reason == "left":
+            self.waiting.leave(event.lead_id, event.user_id)
+            return
+        lead = self.leads[event.lead_id]
+        self._end_offer(lead, event.user_id)
+        lead.settle()
+
+    def _on_claims_decided(self, event: e.ClaimsDecided, at: int) -> None:
+        self.leads[event.lead_id].rounds += 1
+        for entry in event.entries:
+            if entry.result == "won":
+                self.claims.won(entry.user_id, at)
+
+    def _on_standing_placed(self, event: e.StandingPlaced, at: int) -> None:
+        self.standing.put(StandingOrder(event.lead_id, event.user_id, event.terms, placed_at=at))
+
+    def _on_standing_changed(self, event: e.StandingChanged, at: int) -> None:
+        self.standing.change(event.lead_id, event.terms)
+
+    def _on_standing_cancelled(self, event: e.StandingCancelled, at: int) -> None:
+        self.standing.cancel(event.lead_id)
 
     def _forget_merge(self, lead_id: str) -> None:
         survivor = self.merged_into.pop(lead_id, None)
@@ -425,40 +657,65 @@ class Book:
         if not self._merged_from[survivor]:
             del self._merged_from[survivor]
 
-    def _close(self, lead: Lead, because: str, at: int) -> None:
+    def _close(self, lead_id: str, because: str, at: int) -> None:
+        """The lead is no longer on offer: nobody holds it, waits for it or claims it."""
+        lead = self.leads[lead_id]
         for user_id in self.holders(lead):
             self._end_hold(lead, user_id, because, at)
+        for user_id in self.offerees(lead):
+            self._end_offer(lead, user_id)
+        self.waiting.clear(lead_id)
+        self.claims.drop(lead_id)
+        lead.decide_at = 0
 
     def holders(self, lead: Lead) -> list[str]:
         """Who holds a seat of `lead` now, in order of seat."""
-        taken = lead.taken or {}
-        live = [(seat.number, user) for user, seat in taken.items() if seat.order_id is None]
+        return self._unsold_of(lead, is_offer=False)
+
+    def offerees(self, lead: Lead) -> list[str]:
+        """For whom a seat of `lead` is kept now, in order of seat."""
+        return self._unsold_of(lead, is_offer=True)
+
+    def _unsold_of(self, lead: Lead, *, is_offer: bool) -> list[str]:
+        live = [
+            (seat.number, user)
+            for user, seat in (lead.taken or {}).items()
+            if seat.order_id is None and seat.is_offer is is_offer
+        ]
         return [user for _, user in sorted(live)]
 
     def _end_hold(self, lead: Lead, user_id: str, because: str, at: int) -> None:
-        assert lead.taken is not None
-        seat = lead.taken.pop(user_id)
+        seat = self._vacate(lead, user_id)
         # An expiry counts from the deadline, however late it is noticed.
         ended_at = seat.held_until if because == "expired" else at
         if lead.past is None:
             lead.past = {}
         lead.past[user_id] = PastHold(seat.first_held_at, because, ended_at + seat.forget_after)
+
+    def _end_offer(self, lead: Lead, user_id: str) -> None:
+        self._vacate(lead, user_id)
+
+    def _vacate(self, lead: Lead, user_id: str) -> Seat:
+        assert lead.taken is not None
+        seat = lead.taken.pop(user_id)
         if not lead.taken:
             lead.taken = None
-        lead.held -= 1
-        self._count_hold(user_id, -1)
+        self._give_up(lead, user_id, seat)
+        return seat
 
-    def _count_hold(self, user_id: str, change: int) -> None:
+    def _count_hold(self, user_id: str, change: int, value: int) -> None:
         self.live_holds += change
         count = self.holds_of.get(user_id, 0) + change
         if count:
             self.holds_of[user_id] = count
+            self.value_of[user_id] = self.value_of.get(user_id, 0) + value
         else:
             del self.holds_of[user_id]
+            del self.value_of[user_id]
 
     def _remind(self, held_until: int, lead_id: str, user_id: str) -> None:
         heapq.heappush(self._deadlines, (held_until, lead_id, user_id))
-        if len(self._deadlines) > 2 * self.live_holds + HEAP_SLACK:
+        if len(self._deadlines) > 2 * (self.live_holds + self.live_offers) + HEAP_SLACK:
             self._rebuild_deadlines()
 
     def _rebuild_deadlines(self) -> None:
@@ -466,7 +723,7 @@ class Book:
         live = {
             (entry[1], entry[2]): entry
             for entry in self._deadlines
-            if (seat := self._live_hold(entry[1], entry[2])) is not None
+            if (seat := self._unsold(entry[1], entry[2])) is not None
             and seat.held_until == entry[0]
         }
         self._deadlines = list(live.values())
@@ -477,6 +734,8 @@ class Book:
     def load_lead(self, lead_id: str, lead: Lead) -> None:
         """Put a lead as projected; its seats follow by `load_seat`."""
         self.leads[lead_id] = lead
+        if lead.decide_at:
+            self.claims.open(lead_id, lead.decide_at)
 
     def load_seat(self, lead_id: str, user_id: str, seat: Seat) -> None:
         lead = self.leads[lead_id]
@@ -484,7 +743,10 @@ class Book:
             lead.taken = {}
         lead.taken[user_id] = seat
         if seat.order_id is None:
-            self._count_hold(user_id, 1)
+            if seat.is_offer:
+                self.live_offers += 1
+            else:
+                self._count_hold(user_id, 1, seat.price)
             heapq.heappush(self._deadlines, (seat.held_until, lead_id, user_id))
 
     def load_merge(self, lead_id: str, merged_into: str) -> None:
@@ -519,6 +781,13 @@ def _forget(lead: Lead, user_id: str) -> None:
         lead.past.pop(user_id, None)
         if not lead.past:
             lead.past = None
+
+
+def _fee_too_high(fee: int, account: Account) -> Refused:
+    return Refused(
+        "insufficient-credits",
+        f"holding for this term costs a fee of {fee} credits, your balance is {account.balance}",
+    )
 
 
 def _plan_required(term: str, account: Account) -> Refused:

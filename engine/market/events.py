@@ -30,7 +30,7 @@ class ClaimEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One claim as it was ranked: best first by `priority` (highest), `wins` (fewest), `draw`.
 
     `claim_id` stands for the buyer in this lead alone, `draw` is the tie-break, both hex;
-    `engine.market.claims` says how they are made. `result` is "won" or a refusal's code.
+    `engine.market.claims` says how they are made. `result` is "won" or "lost".
     """
 
     claim_id: str
@@ -211,7 +211,15 @@ PUBLIC_TYPE: dict[type, str] = {
     LeadHeld: "lead.held",
     SeatOffered: "lead.held",
     LeadReleased: "lead.released",
+    QueueLeft: "lead.released",
     LeadSold: "lead.sold",
     LeadWithdrawn: "lead.withdrawn",
     LeadQuarantined: "lead.quarantined",
 }
+
+
+def is_public(event: Event) -> bool:
+    """Whether the feed tells of it: of a line only that a kept seat is free again."""
+    if isinstance(event, QueueLeft):
+        return event.reason != "left"
+    return type(event) in PUBLIC_TYPE

@@ -26,13 +26,18 @@ Move = Literal[
     "expire",
     "buy",
     "buy_held",
+    "join",
+    "offer",
+    "accept",
+    "decline",
 ]
 
 _OPEN: frozenset[LeadState] = frozenset({AVAILABLE, HELD, SOLD})
 
 # (state, move) -> the states it may lead to; a missing pair is refused. Where several
 # are possible the seats decide. `merge` is what becomes of the one that goes; `buy_held` is
-# a purchase on the buyer's own hold.
+# a purchase on the buyer's own hold or offer; `offer` keeps a free seat for the first in
+# line, who may `accept` it as a hold, or `decline` it, in words or by waiting.
 MOVES: dict[tuple[LeadState, Move], frozenset[LeadState]] = {
     (AVAILABLE, "update"): frozenset({AVAILABLE}),
     (HELD, "update"): frozenset({HELD}),
@@ -62,18 +67,30 @@ MOVES: dict[tuple[LeadState, Move], frozenset[LeadState]] = {
     (AVAILABLE, "buy"): frozenset({AVAILABLE, HELD, SOLD}),
     (AVAILABLE, "buy_held"): frozenset({AVAILABLE}),
     (HELD, "buy_held"): frozenset({HELD, SOLD}),
+    (HELD, "join"): frozenset({HELD}),
+    (AVAILABLE, "offer"): frozenset({AVAILABLE, HELD}),
+    (AVAILABLE, "accept"): frozenset({AVAILABLE}),
+    (HELD, "accept"): frozenset({HELD}),
+    (AVAILABLE, "decline"): frozenset({AVAILABLE}),
+    (HELD, "decline"): frozenset({AVAILABLE}),
 }
 
 
 class Seat:
-    """One taken seat: a live hold, or a sale once `order_id` is set. Times in µs."""
+    """One taken seat: a live hold, a sale once `order_id` is set, or, with `is_offer`, one
+    kept for the first in line. Times in µs, `fee` is what holding has cost, in credits.
+
+    The `price` of a hold is what its buyer pays, that of an offer is undiscounted.
+    """
 
     __slots__ = (
+        "fee",
         "first_held_at",
         "forget_after",
         "held_at",
         "held_until",
         "hold",
+        "is_offer",
         "number",
         "order_id",
         "price",
@@ -90,6 +107,8 @@ class Seat:
         held_until: int = 0,
         forget_after: int = 0,
         order_id: str | None = None,
+        is_offer: bool = False,
+        fee: int = 0,
     ) -> None:
         self.number = number
         self.price = price
@@ -99,6 +118,8 @@ class Seat:
         self.held_until = held_until
         self.forget_after = forget_after
         self.order_id = order_id
+        self.is_offer = is_offer
+        self.fee = fee
 
 
 class PastHold:
@@ -113,9 +134,23 @@ class PastHold:
 
 
 class Lead:
-    """The trading state of one lead. `taken` and `past` map user ids and are None while empty."""
+    """The trading state of one lead. `taken` and `past` map user ids and are None while empty.
 
-    __slots__ = ("held", "max_buyers", "past", "price", "sold", "state", "taken")
+    Until claims on it are decided, `decide_at` is when they will be (µs), else 0; `rounds`
+    counts its contests so far. Offers count as `held`.
+    """
+
+    __slots__ = (
+        "decide_at",
+        "held",
+        "max_buyers",
+        "past",
+        "price",
+        "rounds",
+        "sold",
+        "state",
+        "taken",
+    )
 
     def __init__(
         self,
@@ -124,12 +159,16 @@ class Lead:
         state: LeadState = AVAILABLE,
         sold: int = 0,
         held: int = 0,
+        decide_at: int = 0,
+        rounds: int = 0,
     ) -> None:
         self.price = price
         self.max_buyers = max_buyers
         self.state = state
         self.sold = sold
         self.held = held
+        self.decide_at = decide_at
+        self.rounds = rounds
         self.taken: dict[str, Seat] | None = None
         self.past: dict[str, PastHold] | None = None
 

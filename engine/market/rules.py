@@ -1,4 +1,4 @@
-"""What a market's operator sets: how claims on new leads are collected, how long an offer stands."""
+"""What a market's operator sets: how claims are collected, how long an offer stands."""
 
 from __future__ import annotations
 

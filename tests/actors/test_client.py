@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.client import AWAY, BUSY, BookBusy, BookGone, BookUnavailable, MarketClient
-from engine.market.answers import Done, Held, Reply, Request
+from engine.market.answers import Claimed, Done, Held, Reply, Request
 from engine.market.commands import Release
 
 _decode = msgspec.msgpack.Decoder(list[Request]).decode
@@ -245,3 +245,46 @@ def test_waiters_that_leave_never_stall_the_lane(seed: int, calls: int, batch: i
         assert await left_over(client) == (0, 0)
 
     asyncio.run(scenario())
+
+
+async def test_a_claim_is_asked_about_again_under_its_id_until_it_is_decided() -> None:
+    claimed = _encode([Reply(Claimed(0))])
+    payloads, transport = scripted(claimed, claimed, None)
+    client = MarketClient(transport)
+    reply = await client.submit("austin", command(1), command_id=b"the same id", request_hash=b"h")
+    assert isinstance(reply.answer, Held)
+    asked = [request for payload in payloads for request in _decode(payload)]
+    assert asked == [Request(b"the same id", command(1), b"h")] * 3
+
+
+async def test_a_claim_does_not_hold_up_who_came_with_it() -> None:
+    async def transport(market: str, payload: bytes) -> bytes:
+        waits = [r.command.lead_id == "lead-0" and not decided.is_set() for r in _decode(payload)]
+        return _encode([Reply(Claimed(0) if wait else Done()) for wait in waits])
+
+    decided = asyncio.Event()
+    client = MarketClient(transport, calls_max=1)
+    claim = asyncio.create_task(client.submit("austin", command(0)))
+    others = [asyncio.create_task(client.submit("austin", command(n))) for n in range(1, 5)]
+    await asyncio.wait_for(asyncio.gather(*others), 5)
+    assert not claim.done()
+    decided.set()
+    assert (await asyncio.wait_for(claim, 5)).answer == Done()
+
+
+async def test_a_claim_that_is_never_decided_is_given_up() -> None:
+    _, transport = scripted(_encode([Reply(Claimed(0))]))
+    client = MarketClient(transport, patience=0.05)
+    with pytest.raises(BookUnavailable, match="did not decide"):
+        await client.submit("austin", command(1))
+
+
+async def test_claims_that_wait_count_towards_the_bound_of_the_queue() -> None:
+    far = 2 * 10**15
+    _, transport = scripted(_encode([Reply(Claimed(far))]))
+    client = MarketClient(transport, queue_max=1)
+    claim = asyncio.create_task(client.submit("austin", command(1)))
+    await asyncio.sleep(0.02)
+    with pytest.raises(BookBusy):
+        await client.submit("austin", command(2))
+    claim.cancel()

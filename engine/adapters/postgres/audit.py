@@ -33,14 +33,41 @@ RULES: dict[str, str] = {
         FROM lead_trading WHERE (lead_state = 'sold') <> (sold = max_buyers)
             AND lead_state NOT IN ('withdrawn', 'quarantined')""",
     "a buyer's hold counts are those of the held seats": """
-        SELECT user_id || ' counts ' || coalesce(c.live_holds, 0)
-            || ' holds in ' || market || ', the seats say '
-            || coalesce(s.held, 0)
+        SELECT user_id || ' counts ' || coalesce(c.live_holds, 0) || ' holds of '
+            || coalesce(c.held_value, 0) || ' credits in ' || market || ', the seats say '
+            || coalesce(s.held, 0) || ' of ' || coalesce(s.value, 0)
         FROM hold_counts c FULL JOIN (
-            SELECT user_id, market, count(*) AS held FROM seats
-            WHERE order_id IS NULL GROUP BY user_id, market
+            SELECT user_id, market, count(*) AS held, sum(price) AS value FROM seats
+            WHERE order_id IS NULL AND NOT is_offer GROUP BY user_id, market
         ) s USING (user_id, market)
-        WHERE coalesce(c.live_holds, 0) <> coalesce(s.held, 0)""",
+        WHERE coalesce(c.live_holds, 0) <> coalesce(s.held, 0)
+            OR coalesce(c.held_value, 0) <> coalesce(s.value, 0)""",
+    "nobody waits for a lead with a free seat": """
+        SELECT q.user_id || ' waits for ' || q.lead_id || ', which is ' || t.lead_state
+        FROM queue_places q LEFT JOIN lead_trading t USING (lead_id)
+        WHERE t.lead_state IS DISTINCT FROM 'held'""",
+    "a standing order has bought and spent what its orders say": """
+        SELECT s.standing_order_id || ' counts ' || s.bought || ' for ' || s.spent
+            || ', its orders say ' || o.bought || ' for ' || o.spent
+        FROM standing_orders s CROSS JOIN LATERAL (
+            SELECT count(*) AS bought, coalesce(sum(price), 0) AS spent FROM orders
+            WHERE orders.standing_order_id = s.standing_order_id
+        ) o WHERE s.bought <> o.bought OR s.spent <> o.spent""",
+    "fees of holds given back are fees that were paid": """
+        SELECT p.account || ' paid ' || p.paid || ' in fees for ' || p.lead_id || ' and got back '
+            || p.back
+        FROM (
+            SELECT reference AS lead_id,
+                CASE reason WHEN 'hold-fee' THEN debit_account ELSE credit_account END AS account,
+                sum(amount) FILTER (WHERE reason = 'hold-fee') AS paid,
+                coalesce(sum(amount) FILTER (WHERE reason <> 'hold-fee'), 0) AS back
+            FROM transfers WHERE reason IN ('hold-fee', 'hold-fee-credit', 'hold-fee-refund')
+            GROUP BY 1, 2
+        ) p WHERE p.back > coalesce(p.paid, 0)""",
+    "a contest has no more winners than seats": """
+        SELECT r.lead_id || ' round ' || r.round || ' had ' || r.seats || ' seats'
+        FROM claim_rounds r WHERE r.seats < (SELECT count(*) FROM claims c
+            WHERE c.lead_id = r.lead_id AND c.round = r.round AND c.result = 'won')""",
     "every order has its sold seat": """
         SELECT o.order_id || ' has no sold seat' FROM orders o
         WHERE NOT EXISTS (SELECT FROM seats s WHERE s.order_id = o.order_id

@@ -7,23 +7,31 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import asyncpg
 import msgspec
 
+from engine.adapters.postgres.book_load import load_book
+from engine.adapters.postgres.fair_trading_rows import write_contests, write_lines, write_standing
 from engine.adapters.postgres.listing_rows import INSERT_LEADS, UPDATE_LEADS, listing_columns
 from engine.adapters.postgres.teaser import TEASER_COLUMNS, TEASER_TABLES, teaser
-from engine.adapters.postgres.trade_statement import JournalRow, trade_statement, trading_columns
+from engine.adapters.postgres.trade_statement import (
+    TRADING_ARRAYS,
+    TRADING_COLUMNS,
+    trade_statement,
+    trading_columns,
+)
 from engine.market import events as e
 from engine.market.account import Account
 from engine.market.answers import Answer, Contact
 from engine.market.batch import Outcome, StoredAnswer
 from engine.market.book import Book
 from engine.market.instant import to_datetime
-from engine.market.lead import Lead, PastHold, Seat
+from engine.market.lead import Lead
 from engine.market.listing import Listing
 from engine.market.plan import Plan
+from engine.ports import Fenced, JournalRow, Standing, Takeover, Tick
 
 # A wallet locked by another market's flush is waited for this long, then the flush fails.
 LOCK_TIMEOUT = "2s"
@@ -46,27 +54,7 @@ _decode_answer = msgspec.msgpack.Decoder(Answer).decode
 _decode_event = msgspec.json.Decoder(e.Event).decode
 
 
-class Fenced(Exception):
-    """Another book owns the market: this one must stop and never write again."""
-
-
-class Takeover(NamedTuple):
-    """Where a starting book goes on: its epoch and the ends of journal and feed. `at` in µs."""
-
-    epoch: int
-    position: int
-    feed_seq: int
-    at: int
-
-
-class Tick(NamedTuple):
-    """One repricing as stored; `at` in µs, `prices` in step with `lead_ids`."""
-
-    position: int
-    at: int
-    reason: str
-    lead_ids: list[str]
-    prices: list[int]
+_TAKEOVER = "epoch, position, feed_seq, journal_at, matched_position, secret, time_zone"
 
 
 class BookStore:
@@ -103,8 +91,7 @@ class BookStore:
         Raises LookupError when the market has no row (migrate and launch first).
         """
         row = await self.connection.fetchrow(
-            "UPDATE markets SET epoch = epoch + 1 WHERE market = $1"
-            " RETURNING epoch, position, feed_seq, journal_at",
+            f"UPDATE markets SET epoch = epoch + 1 WHERE market = $1 RETURNING {_TAKEOVER}",
             self.market,
         )
         if row is None:
@@ -116,8 +103,7 @@ class BookStore:
         holds the market's row from its first statement. Raises Fenced if superseded.
         """
         row = await self.connection.fetchrow(
-            "SELECT epoch, position, feed_seq, journal_at FROM markets WHERE market = $1"
-            " FOR NO KEY UPDATE",
+            f"SELECT {_TAKEOVER} FROM markets WHERE market = $1 FOR NO KEY UPDATE",
             self.market,
         )
         if row is None or row[0] != epoch:
@@ -168,31 +154,79 @@ class BookStore:
     async def lock_accounts(
         self, user_ids: Sequence[str], plans: Mapping[str, Plan], *, count_holds: bool
     ) -> dict[str, Account]:
-        """The active accounts among `user_ids`, their wallets locked until the flush ends.
+        """The accounts among `user_ids`, their wallets locked until the flush ends; only
+        active ones may trade.
 
-        `live_holds` are those of the other markets: the book knows its own. They are read
-        by a statement of their own, after the locks: a snapshot taken before them could
-        miss another market's hold.
+        `live_holds` and `held_value` are those of the other markets: the book knows its own.
+        They are read by a statement of their own, after the locks: a snapshot taken before
+        them could miss another market's hold.
         """
         rows = await self.connection.fetch(
-            "SELECT w.user_id, w.balance, u.plan FROM wallets w JOIN users u USING (user_id)"
-            " WHERE w.user_id = ANY($1) AND u.status = 'active'"
-            " ORDER BY w.user_id FOR NO KEY UPDATE OF w",
+            "SELECT w.user_id, w.balance, u.plan, u.status = 'active'"
+            " FROM wallets w JOIN users u USING (user_id)"
+            " WHERE w.user_id = ANY($1) ORDER BY w.user_id FOR NO KEY UPDATE OF w",
             user_ids,
         )
         accounts = {
-            row[0]: Account(row[0], row[1], plans.get(row[2], plans["basic"])) for row in rows
+            row[0]: Account(row[0], row[1], plans.get(row[2], plans["basic"]), may_trade=row[3])
+            for row in rows
         }
         if count_holds and accounts:
             counted = await self.connection.fetch(
-                "SELECT user_id, sum(live_holds)::int8 FROM hold_counts"
+                "SELECT user_id, sum(live_holds)::int8, sum(held_value)::int8 FROM hold_counts"
                 " WHERE user_id = ANY($1) AND market <> $2 GROUP BY user_id",
                 list(accounts),
                 self.market,
             )
-            for user_id, holds in counted:
+            for user_id, holds, value in counted:
                 accounts[user_id].live_holds = holds
+                accounts[user_id].held_value = value
         return accounts
+
+    async def standings(
+        self, user_ids: Sequence[str], plans: Mapping[str, Plan]
+    ) -> dict[str, Standing]:
+        """Plans and balances of the active buyers among `user_ids`, as they were a moment ago."""
+        rows = await self.connection.fetch(
+            "SELECT w.user_id, w.balance, u.plan FROM wallets w JOIN users u USING (user_id)"
+            " WHERE w.user_id = ANY($1) AND u.status = 'active'",
+            user_ids,
+        )
+        return {row[0]: Standing(plans.get(row[2], plans["basic"]), row[1]) for row in rows}
+
+    async def facts(self, lead_ids: Sequence[str]) -> dict[str, Listing]:
+        """What filters look at, of each lead; its text stays in the database."""
+        rows = await self.connection.fetch(
+            "SELECT lead_id, sources, list_price, property_type, bedrooms_total, living_area,"
+            " lot_size_square_feet, year_built, latitude, longitude"
+            " FROM leads WHERE lead_id = ANY($1)",
+            lead_ids,
+        )
+        return {
+            row[0]: Listing(
+                sources=tuple(row[1]),
+                list_price=row[2],
+                property_type=row[3],
+                bedrooms_total=row[4],
+                living_area=row[5],
+                lot_size_square_feet=row[6],
+                year_built=row[7],
+                latitude=row[8],
+                longitude=row[9],
+            )
+            for row in rows
+        }
+
+    async def saying(self, pairs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """The (lead, text) pairs whose lead a search for the text would find."""
+        rows = await self.connection.fetch(
+            "SELECT u.lead_id, u.q FROM unnest($1::text[], $2::text[]) u(lead_id, q)"
+            " JOIN leads l ON l.lead_id = u.lead_id"
+            " AND l.search @@ websearch_to_tsquery('english', u.q)",
+            [lead_id for lead_id, _ in pairs],
+            [text for _, text in pairs],
+        )
+        return {(row[0], row[1]) for row in rows}
 
     async def teasers(self, lead_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         rows = await self.connection.fetch(
@@ -215,12 +249,10 @@ class BookStore:
             await self.connection.execute(
                 INSERT_LEADS, self.market, to_datetime(at), *listing_columns(listed)
             )
+            arrays = TRADING_ARRAYS.format(*(f"${number}" for number in range(2, 10)))
             await self.connection.execute(
-                "INSERT INTO lead_trading"
-                " (lead_id, market, lead_state, price, max_buyers, sold, held)"
-                " SELECT u.lead_id, $1, u.lead_state, u.price, u.max_buyers, u.sold, u.held"
-                " FROM unnest($2::text[], $3::text[], $4::int8[], $5::int4[], $6::int4[],"
-                " $7::int4[]) u(lead_id, lead_state, price, max_buyers, sold, held)",
+                f"INSERT INTO lead_trading (market, {TRADING_COLUMNS})"
+                f" SELECT $1, {TRADING_COLUMNS} FROM unnest({arrays}) u({TRADING_COLUMNS})",
                 self.market,
                 *trading_columns({lead_id: leads[lead_id] for lead_id in listed}),
             )
@@ -277,6 +309,15 @@ class BookStore:
                 [past.forget_at for _, _, past in kept],
             )
 
+    async def write_fair_trading(self, outcome: Outcome, at: int) -> None:
+        """Lines, standing orders and contests: rarely any of them."""
+        if outcome.joined or outcome.left:
+            await write_lines(self.connection, self.market, outcome.joined, outcome.left, at)
+        if outcome.standing:
+            await write_standing(self.connection, self.market, outcome.standing, at)
+        if outcome.contests:
+            await write_contests(self.connection, self.market, outcome.contests, at)
+
     async def write_ticks(self, ticks: Sequence[tuple[int, e.LeadsRepriced]], at: int) -> None:
         await self.connection.executemany(
             "INSERT INTO price_ticks (market, position, at, reason, lead_ids, prices)"
@@ -291,14 +332,22 @@ class BookStore:
         self,
         outcome: Outcome,
         rows: Sequence[JournalRow],
-        leads: Mapping[str, Lead],
-        holds_of: Mapping[str, int],
+        book: Book,
         *,
         epoch: int,
         at: int,
+        matched_before: int,
     ) -> dict[str, Contact]:
         """Write everything a batch of trades came to; the contacts of the leads bought."""
-        statement = trade_statement(self.market, outcome, rows, leads, holds_of, epoch=epoch, at=at)
+        statement = trade_statement(
+            self.market,
+            outcome,
+            rows,
+            book,
+            epoch=epoch,
+            at=at,
+            matched_before=matched_before,
+        )
         if statement is None:
             return {}
         sql, values = statement
@@ -321,46 +370,7 @@ class BookStore:
     async def load(self, book: Book, now: int) -> None:
         """Fill an empty book with what trading needs, from the projected tables."""
         async with self.connection.transaction(isolation="repeatable_read", readonly=True):
-            leads = await self.connection.fetch(
-                "SELECT lead_id, price, max_buyers, lead_state, sold, held"
-                " FROM lead_trading WHERE market = $1",
-                self.market,
-            )
-            for lead_id, price, max_buyers, state, sold, held in leads:
-                book.load_lead(lead_id, Lead(price, max_buyers, state, sold, held))
-            del leads
-            for row in await self.connection.fetch(
-                "SELECT lead_id, user_id, seat, price, hold, first_held_at, held_at, held_until,"
-                " forget_after, order_id FROM seats WHERE market = $1",
-                self.market,
-            ):
-                book.load_seat(
-                    row[0],
-                    row[1],
-                    Seat(
-                        row[2],
-                        row[3],
-                        hold=row[4],
-                        first_held_at=row[5] or 0,
-                        held_at=row[6] or 0,
-                        held_until=row[7] or 0,
-                        forget_after=row[8] or 0,
-                        order_id=row[9],
-                    ),
-                )
-            for lead_id, merged_into in await self.connection.fetch(
-                "SELECT lead_id, merged_into FROM leads"
-                " WHERE market = $1 AND merged_into IS NOT NULL",
-                self.market,
-            ):
-                book.load_merge(lead_id, merged_into)
-            for lead_id, user_id, first_held_at, because, forget_at in await self.connection.fetch(
-                "SELECT lead_id, user_id, first_held_at, ended_because, forget_at"
-                " FROM past_holds WHERE market = $1 AND forget_at > $2",
-                self.market,
-                now,
-            ):
-                book.load_past(lead_id, user_id, PastHold(first_held_at, because, forget_at))
+            await load_book(self.connection, self.market, book, now)
 
     async def journal(self) -> AsyncIterator[tuple[e.Event, int]]:
         """Every event of the market in order, with its instant in µs."""

@@ -7,29 +7,30 @@ journal and answers go in together, each part a data-modifying `WITH` query.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from engine.market import events as e
 from engine.market.answers import Bought
-from engine.market.batch import Outcome
+from engine.market.batch import Movement, Outcome
+from engine.market.book import Book
 from engine.market.instant import to_datetime
 from engine.market.lead import Lead
+from engine.ports import JournalRow
 
 CONTACT_COLUMNS = (
     "lead_id, name, phone, email, unparsed_address, latitude, longitude, source_url, is_invented"
 )
 
+HOUSE_FEES = "house:hold-fees"
+TRADING_COLUMNS = "lead_id, lead_state, price, max_buyers, sold, held, decide_at, rounds"
+TRADING_ARRAYS = (
+    "{}::text[], {}::text[], {}::int8[], {}::int4[], {}::int4[], {}::int4[], {}::int8[], {}::int4[]"
+)
+
 _encode_event = msgspec.json.Encoder().encode
 _encode_answer = msgspec.msgpack.Encoder().encode
-
-
-class JournalRow(NamedTuple):
-    position: int
-    feed_seq: int | None
-    event: e.Event
-    public: str | None
 
 
 class SetBasedWrite:
@@ -56,16 +57,17 @@ def trade_statement(
     market: str,
     outcome: Outcome,
     rows: Sequence[JournalRow],
-    leads: Mapping[str, Lead],
-    holds_of: Mapping[str, int],
+    book: Book,
     *,
     epoch: int,
     at: int,
+    matched_before: int | None = None,
 ) -> tuple[str, list[Any]] | None:
     """(SQL, values) that write `outcome` and return CONTACT_COLUMNS of the leads bought.
 
-    `rows` are its journal entries, `leads` and `holds_of` the book's state after it, `at`
-    µs since the epoch. None when there is nothing to write or read.
+    `rows` are its journal entries, `book` is as it is after it, `at` in µs since the epoch,
+    `matched_before` up to where ticks had been matched. None when there is nothing to write
+    or read.
     """
     write = SetBasedWrite()
     known = {id_: lead for id_, lead in outcome.leads.items() if id_ not in outcome.listed}
@@ -73,27 +75,33 @@ def trade_statement(
         write.add(
             "traded",
             "UPDATE lead_trading t"
-            " SET lead_state = u.lead_state, price = u.price, sold = u.sold, held = u.held"
-            " FROM unnest({}::text[], {}::text[], {}::int8[], {}::int4[], {}::int4[],"
-            " {}::int4[]) u(lead_id, lead_state, price, max_buyers, sold, held)"
+            " SET lead_state = u.lead_state, price = u.price, sold = u.sold, held = u.held,"
+            " decide_at = u.decide_at, rounds = u.rounds"
+            f" FROM unnest({TRADING_ARRAYS}) u({TRADING_COLUMNS})"
             " WHERE t.lead_id = u.lead_id",
             *trading_columns(known),
         )
     if outcome.seats:
-        _add_seats(write, market, outcome.seats, leads)
+        _add_seats(write, market, outcome.seats, book.leads)
     if outcome.holders:
-        _add_hold_counts(write, market, outcome.holders, holds_of)
+        _add_hold_counts(write, market, outcome.holders, book)
     if outcome.sales:
         _add_sales(write, market, outcome.sales, at)
+    if outcome.movements:
+        _add_fees(write, market, outcome.movements, at)
+    if outcome.wallets:
+        _add_wallets(write, outcome.wallets)
     if rows:
         _add_journal(write, market, rows, at)
+    if rows or outcome.matched_position != matched_before:
         write.add(
             "advanced",
-            "UPDATE markets SET position = {}, feed_seq = {}, journal_at = {}"
-            " WHERE market = {} AND epoch = {}",
+            "UPDATE markets SET position = {}, feed_seq = {}, journal_at = {},"
+            " matched_position = {} WHERE market = {} AND epoch = {}",
             outcome.position,
             outcome.feed_seq,
             at,
+            outcome.matched_position,
             market,
             epoch,
         )
@@ -133,18 +141,19 @@ def _add_seats(
     write.add(
         "seated",
         "INSERT INTO seats AS s (lead_id, seat, market, user_id, max_buyers, price, hold,"
-        " first_held_at, held_at, held_until, forget_after, order_id)"
+        " first_held_at, held_at, held_until, forget_after, order_id, is_offer, fee)"
         " SELECT u.lead_id, u.seat, {}, u.user_id, u.max_buyers, u.price, u.hold,"
-        " u.first_held_at, u.held_at, u.held_until, u.forget_after, u.order_id"
+        " u.first_held_at, u.held_at, u.held_until, u.forget_after, u.order_id, u.is_offer, u.fee"
         " FROM unnest({}::text[], {}::int2[], {}::text[], {}::int4[], {}::int8[], {}::text[],"
-        " {}::int8[], {}::int8[], {}::int8[], {}::int8[], {}::text[])"
+        " {}::int8[], {}::int8[], {}::int8[], {}::int8[], {}::text[], {}::bool[], {}::int8[])"
         " u(lead_id, seat, user_id, max_buyers, price, hold, first_held_at, held_at,"
-        " held_until, forget_after, order_id)"
+        " held_until, forget_after, order_id, is_offer, fee)"
         " ON CONFLICT (lead_id, user_id) DO UPDATE SET seat = excluded.seat,"
         " price = excluded.price, hold = excluded.hold,"
         " first_held_at = excluded.first_held_at, held_at = excluded.held_at,"
         " held_until = excluded.held_until, forget_after = excluded.forget_after,"
-        " order_id = excluded.order_id WHERE s.order_id IS NULL",
+        " order_id = excluded.order_id, is_offer = excluded.is_offer, fee = excluded.fee"
+        " WHERE s.order_id IS NULL",
         market,
         [lead_id for lead_id, _, _, _ in taken],
         [seat.number for _, _, seat, _ in taken],
@@ -157,41 +166,45 @@ def _add_seats(
         [seat and seat.held_until for seat in held],
         [seat and seat.forget_after for seat in held],
         [seat.order_id for _, _, seat, _ in taken],
+        [seat.is_offer for _, _, seat, _ in taken],
+        [seat.fee for _, _, seat, _ in taken],
     )
 
 
-def _add_hold_counts(
-    write: SetBasedWrite, market: str, holders: Iterable[str], holds_of: Mapping[str, int]
-) -> None:
+def _add_hold_counts(write: SetBasedWrite, market: str, holders: Iterable[str], book: Book) -> None:
     users = list(holders)
     write.add(
         "counted",
-        "INSERT INTO hold_counts (user_id, market, live_holds)"
-        " SELECT u.user_id, {}, u.live_holds"
-        " FROM unnest({}::text[], {}::int4[]) u(user_id, live_holds)"
-        " ON CONFLICT (user_id, market) DO UPDATE SET live_holds = excluded.live_holds",
+        "INSERT INTO hold_counts (user_id, market, live_holds, held_value)"
+        " SELECT u.user_id, {}, u.live_holds, u.held_value"
+        " FROM unnest({}::text[], {}::int4[], {}::int8[]) u(user_id, live_holds, held_value)"
+        " ON CONFLICT (user_id, market) DO UPDATE"
+        " SET live_holds = excluded.live_holds, held_value = excluded.held_value",
         market,
         users,
-        [holds_of.get(user_id, 0) for user_id in users],
+        [book.holds_of.get(user_id, 0) for user_id in users],
+        [book.value_of.get(user_id, 0) for user_id in users],
     )
 
 
 def _add_sales(write: SetBasedWrite, market: str, sales: Sequence[e.LeadSold], at: int) -> None:
-    """Orders, their transfers to `house:sales`, and the wallets' new balances."""
+    """Orders, and their transfers to `house:sales`."""
     write.add(
         "sale",
-        "SELECT * FROM unnest({}::text[], {}::text[], {}::text[], {}::int2[], {}::int8[])"
-        " u(order_id, lead_id, user_id, seat, price)",
+        "SELECT * FROM unnest({}::text[], {}::text[], {}::text[], {}::int2[], {}::int8[],"
+        " {}::text[]) u(order_id, lead_id, user_id, seat, price, standing_order_id)",
         [sale.order_id for sale in sales],
         [sale.lead_id for sale in sales],
         [sale.user_id for sale in sales],
         [sale.seat for sale in sales],
         [sale.price for sale in sales],
+        [sale.standing_order_id for sale in sales],
     )
     write.add(
         "ordered",
-        "INSERT INTO orders (order_id, market, lead_id, user_id, seat, price, bought_at)"
-        " SELECT order_id, {}, lead_id, user_id, seat, price, {} FROM sale",
+        "INSERT INTO orders"
+        " (order_id, market, lead_id, user_id, seat, price, bought_at, standing_order_id)"
+        " SELECT order_id, {}, lead_id, user_id, seat, price, {}, standing_order_id FROM sale",
         market,
         at,
     )
@@ -204,11 +217,34 @@ def _add_sales(write: SetBasedWrite, market: str, sales: Sequence[e.LeadSold], a
         " order_id, {} FROM sale WHERE price > 0",
         to_datetime(at),
     )
+
+
+def _add_fees(write: SetBasedWrite, market: str, movements: Sequence[Movement], at: int) -> None:
+    """Fees of holds, to `house:hold-fees` and back."""
+    write.add(
+        "fees",
+        "INSERT INTO transfers"
+        " (transfer_id, debit_account, credit_account, amount, reason, reference, created_at)"
+        " SELECT u.transfer_id, u.debit, u.credit, u.amount, u.reason, u.lead_id, {}"
+        " FROM unnest({}::text[], {}::text[], {}::text[], {}::int8[], {}::text[], {}::text[])"
+        " u(transfer_id, debit, credit, amount, reason, lead_id)",
+        to_datetime(at),
+        [f"{m.reason}:{market}:{m.position}.{m.number}" for m in movements],
+        [HOUSE_FEES if m.amount > 0 else f"user:{m.user_id}" for m in movements],
+        [f"user:{m.user_id}" if m.amount > 0 else HOUSE_FEES for m in movements],
+        [abs(m.amount) for m in movements],
+        [m.reason for m in movements],
+        [m.lead_id for m in movements],
+    )
+
+
+def _add_wallets(write: SetBasedWrite, changes: Mapping[str, int]) -> None:
     write.add(
         "charged",
-        "UPDATE wallets w SET balance = w.balance - s.spent"
-        " FROM (SELECT user_id, sum(price) AS spent FROM sale GROUP BY user_id) s"
-        " WHERE w.user_id = s.user_id",
+        "UPDATE wallets w SET balance = w.balance + u.change"
+        " FROM unnest({}::text[], {}::int8[]) u(user_id, change) WHERE w.user_id = u.user_id",
+        list(changes),
+        list(changes.values()),
     )
 
 
@@ -230,6 +266,7 @@ def _add_journal(write: SetBasedWrite, market: str, rows: Sequence[JournalRow], 
 
 
 def trading_columns(leads: Mapping[str, Lead]) -> list[list[Any]]:
+    """The values of TRADING_COLUMNS, a list each."""
     rows = leads.values()
     return [
         list(leads),
@@ -238,4 +275,6 @@ def trading_columns(leads: Mapping[str, Lead]) -> list[list[Any]]:
         [lead.max_buyers for lead in rows],
         [lead.sold for lead in rows],
         [lead.held for lead in rows],
+        [lead.decide_at or None for lead in rows],
+        [lead.rounds for lead in rows],
     ]

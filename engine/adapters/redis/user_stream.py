@@ -60,8 +60,13 @@ async def follow(
         socket_connect_timeout=2,
         retry=Retry(NoBackoff(), 0),
     )
+    task = asyncio.current_task()
+    assert task is not None
     try:
         while True:
+            # redis-py may lose a cancellation that comes while it connects.
+            if task.cancelling():
+                raise asyncio.CancelledError
             try:
                 if last is None:
                     newest: Any = await redis.xrevrange(KEY, count=1)

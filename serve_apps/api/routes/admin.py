@@ -20,6 +20,7 @@ from serve_apps.api.routing import Routes
 from serve_apps.api.schemas.accounts import Account, AccountPatch, AccountsPage
 from serve_apps.api.schemas.fields import Email, PageQuery
 from serve_apps.api.schemas.trading import Grant, GrantRequest
+from serve_apps.api.telling import tell_balance
 
 routes = Routes("admin")
 
@@ -100,6 +101,7 @@ async def grant(call: CurrentCall) -> Answer:
     """Give credits."""
     form = call.parse(GrantRequest)
     user_id = _user_id(call)
+    balances: list[int] = []
 
     async def decide(connection: asyncpg.Connection) -> Stored:
         granted = await wallets.transfer(
@@ -112,6 +114,7 @@ async def grant(call: CurrentCall) -> Answer:
         )
         if granted is None:
             raise not_found("no such account")
+        balances.append(granted.balance)
         return decided(
             201,
             {
@@ -124,7 +127,11 @@ async def grant(call: CurrentCall) -> Answer:
             },
         )
 
-    return await answer_once(call, decide)
+    answered = await answer_once(call, decide)
+    for balance in balances:
+        # A repeat decides nothing, and tells nothing.
+        await tell_balance(call.deps, user_id, balance)
+    return answered
 
 
 def _user_id(call: Call) -> str:

@@ -1,0 +1,106 @@
+"""Writes of a flush that few batches need: places in line, standing orders, contests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import asyncpg
+import msgspec
+
+from engine.market import events as e
+from engine.market.standing_orders import StandingOrder
+
+_encode = msgspec.json.Encoder().encode
+
+
+async def write_lines(
+    connection: asyncpg.Connection,
+    market: str,
+    joined: Mapping[tuple[str, str], int],
+    left: Iterable[tuple[str, str]],
+    at: int,
+) -> None:
+    """Take (lead, buyer) pairs out of their lines, and put `joined` ones in, by number."""
+    pairs = list(left)
+    if pairs:
+        await connection.execute(
+            "DELETE FROM queue_places p USING unnest($1::text[], $2::text[]) u(lead_id, user_id)"
+            " WHERE p.lead_id = u.lead_id AND p.user_id = u.user_id",
+            [lead_id for lead_id, _ in pairs],
+            [user_id for _, user_id in pairs],
+        )
+    if joined:
+        await connection.execute(
+            "INSERT INTO queue_places (lead_id, user_id, market, number, joined_at)"
+            " SELECT u.lead_id, u.user_id, $1, u.number, $2"
+            " FROM unnest($3::text[], $4::text[], $5::int8[]) u(lead_id, user_id, number)",
+            market,
+            at,
+            [lead_id for lead_id, _ in joined],
+            [user_id for _, user_id in joined],
+            list(joined.values()),
+        )
+
+
+async def write_standing(
+    connection: asyncpg.Connection,
+    market: str,
+    changed: Mapping[str, StandingOrder | None],
+    at: int,
+) -> None:
+    """Bring standing orders to the book's state; None marks one that was cancelled."""
+    cancelled = [order_id for order_id, order in changed.items() if order is None]
+    if cancelled:
+        await connection.execute(
+            "UPDATE standing_orders SET cancelled_at = $2 WHERE standing_order_id = ANY($1)",
+            cancelled,
+            at,
+        )
+    live = [order for order in changed.values() if order is not None]
+    if live:
+        await connection.execute(
+            "INSERT INTO standing_orders AS s (standing_order_id, market, user_id, terms,"
+            " revision, bought, spent, placed_at, changed_at)"
+            " SELECT u.standing_order_id, $1, u.user_id, u.terms::jsonb, u.revision, u.bought,"
+            " u.spent, u.placed_at, $2"
+            " FROM unnest($3::text[], $4::text[], $5::text[], $6::int4[], $7::int4[],"
+            " $8::int8[], $9::int8[]) u(standing_order_id, user_id, terms, revision, bought,"
+            " spent, placed_at)"
+            " ON CONFLICT (standing_order_id) DO UPDATE SET terms = excluded.terms,"
+            " bought = excluded.bought, spent = excluded.spent,"
+            " changed_at = CASE WHEN s.revision = excluded.revision THEN s.changed_at"
+            " ELSE excluded.changed_at END, revision = excluded.revision",
+            market,
+            at,
+            [order.standing_order_id for order in live],
+            [order.user_id for order in live],
+            [_encode(order.terms).decode() for order in live],
+            [order.revision for order in live],
+            [order.bought for order in live],
+            [order.spent for order in live],
+            [order.placed_at for order in live],
+        )
+
+
+async def write_contests(
+    connection: asyncpg.Connection, market: str, contests: Sequence[e.ClaimsDecided], at: int
+) -> None:
+    await connection.executemany(
+        "INSERT INTO claim_rounds"
+        " (lead_id, round, market, seats, seed, next_commitment, decided_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        [(c.lead_id, c.round, market, c.seats, c.seed, c.next_commitment, at) for c in contests],
+    )
+    await connection.executemany(
+        "INSERT INTO claims (lead_id, round, rank, market, claim_id, user_id, kind, priority,"
+        " wins, draw, result, standing_order_id, decided_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        [
+            (
+                c.lead_id, c.round, rank, market, entry.claim_id, entry.user_id, entry.kind,
+                entry.priority, entry.wins, entry.draw, entry.result, entry.standing_order_id, at,
+            )
+            for c in contests
+            for rank, entry in enumerate(c.entries, start=1)
+        ],
+    )  # fmt: skip
