@@ -68,12 +68,9 @@ async def take(
     items: list[dict[str, Any]] = []
     async with (
         asyncio.timeout(20),
+        httpx.AsyncClient(transport=httpx.MockTransport(log_in)) as http,
         AsyncClient(
-            url,
-            email="a@example.com",
-            password=password,
-            trust_env=False,
-            transport=httpx.MockTransport(log_in),
+            url, email="a@example.com", password=password, http=http, trust_env=False
         ) as client,
         contextlib.aclosing(events(client, "austin", since)) as stream,
     ):
