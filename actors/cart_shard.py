@@ -43,6 +43,8 @@ LOOK_BACK_US = 10 * MINUTE_US
 LOOK_BACK_ENTRIES = 20_000
 # Carts rebuilt and followed since: beyond so many, all are rebuilt at the next touch.
 REBUILT_MAX = 50_000
+# Of the buyers' events, those that change a cart or are told.
+_FOLLOWED = {"hold.started", "hold.extended", "hold.ended", *KINDS} - {"hold.expiring"}
 T = TypeVar("T")
 
 
@@ -209,7 +211,7 @@ class CartShard:
     # --- following ---------------------------------------------------------------
 
     def _on_events(self, events: list[BuyerEvent]) -> None:
-        mine = [event for event in events if self._has(event.user_id)]
+        mine = [each for each in events if each.type in _FOLLOWED and self._has(each.user_id)]
         now = self._clock.clock()
         try:
             for event in mine:
@@ -298,10 +300,8 @@ class CartShard:
 
 
 def _causes(events: Iterable[BuyerEvent]) -> list[Cause]:
-    """Of those that a buyer is notified of. Reminders are made here, never followed."""
-    return [
-        Cause(event) for event in events if event.type in KINDS and event.type != "hold.expiring"
-    ]
+    """Of those that a buyer is notified of."""
+    return [Cause(event) for event in events if event.type in KINDS]
 
 
 def _published(told: Told) -> list[BuyerEvent]:
