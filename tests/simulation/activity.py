@@ -16,7 +16,6 @@ from engine.market import commands as c
 from engine.market.answers import Held, Reply, StandingKept
 from engine.market.commands import Refused
 from engine.market.listing import Listing
-from serve_apps.api import checkout
 from tests.simulation import requests
 from tests.simulation.hosts import STARTING_FAILS, Replica, Use
 from tests.simulation.loop import Killed
@@ -42,8 +41,6 @@ class Activity:
         self.lead_ids = {
             market: [f"{market}-{n}" for n in range(LEADS_A_MARKET)] for market in MARKETS
         }
-        # Leads that were put on offer, newest last: buyers rush to them.
-        self.fresh = [lead_id for leads in self.lead_ids.values() for lead_id in leads]
         self.users = [f"buyer-{n}" for n in range(BUYERS)]
         # (market, id, revision) of a buyer's standing orders.
         self.standing: dict[str, list[tuple[str, str, int]]] = {user: [] for user in self.users}
@@ -99,15 +96,26 @@ class Activity:
                 await self._list(market, lead_id)
             else:
                 command = requests.of_operator(self.rng, self.lead_ids[market])
-                if isinstance(command, (c.Relist, c.Approve)):
-                    self.fresh.append(command.lead_id)
                 await self.ask(market, command, keyed=self.rng.random() < 0.3)
+                if isinstance(command, (c.Relist, c.Approve)):
+                    await self._rush(market, command.lead_id)
 
     async def _list(self, market: str, lead_id: str) -> None:
-        self.fresh.append(lead_id)
         price, seats = self.rng.randint(1, 60), self.rng.choice((1, 1, 2, 3))
         command = c.ListLead(lead_id, price, seats, requests.listing(self.rng))
         await self.ask(market, command, keyed=False)
+        await self._rush(market, lead_id)
+
+    async def _rush(self, market: str, lead_id: str) -> None:
+        """Several claim what has just been put on offer."""
+        if self.rng.random() < 0.3:
+            claims: list[c.Command] = [
+                requests.buy(self.rng, user, lead_id, from_cart=False)
+                if self.rng.random() < 0.5
+                else c.Hold(lead_id, user, "15m")
+                for user in self.rng.sample(self.users, 3)
+            ]
+            await asyncio.gather(*(self.ask(market, claim, keyed=True) for claim in claims))
 
     async def _poison(self, market: str, lead_id: str) -> None:
         """A command that no flush survives; who asks is told so in the end."""
@@ -144,9 +152,6 @@ class Activity:
     async def _trade(self, user: str) -> None:
         market = self.rng.choice(MARKETS)
         lead_id = self.rng.choice(self.lead_ids[market])
-        if self.rng.random() < 0.3:
-            lead_id = self.rng.choice(self.fresh[-4:])
-            market = lead_id.partition("-")[0]
         command = requests.of_buyer(self.rng, user, lead_id)
         keyed = isinstance(command, c.Buy) or self.rng.random() < 0.5
         await self.ask(market, command, keyed=keyed)
@@ -201,10 +206,8 @@ class Activity:
         cart = Cart(rng.randbytes(16), user, lead_ids)
         self.record.carts.append(cart)
 
-        async def use(replica: Replica) -> checkout.Outcome:
-            checkouts = self.world.checkouts
-            begun = await checkouts.begin(cart.checkout_id, user, lead_ids)
-            return await checkouts.complete(replica, begun)
+        def use(replica: Replica) -> Any:
+            return self.world.checkouts.check_out(replica, cart.checkout_id, user, lead_ids)
 
         for _ in range(rng.choice((1, 1, 2))):
             outcome = await self.through(use)

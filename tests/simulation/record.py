@@ -38,7 +38,8 @@ class Asked:
     def is_promise(self, answer: Answer | Undecided) -> bool:
         """Whether a repeat must be answered with `answer` again."""
         if isinstance(answer, Refused):
-            return self.request_hash is not None and answer.code not in OPEN
+            is_open = answer.code in OPEN and not getattr(self.command, "from_cart", False)
+            return self.request_hash is not None and not is_open
         # A term that gains nothing changes nothing, and is promised to nobody without a key.
         return self.request_hash is not None or not isinstance(self.command, c.Extend)
 
