@@ -78,6 +78,12 @@ async def follow(
             for _, entries in read or ():
                 for entry_id, fields in entries:
                     last = entry_id
-                    on_events(_decode(fields[b"events"]))
+                    try:
+                        events = _decode(fields[b"events"])
+                    except (msgspec.DecodeError, KeyError) as error:
+                        # As from a newer version: what it says can be read again by GET.
+                        log.warning("user events %r are not readable: %s", entry_id, error)
+                        continue
+                    on_events(events)
     finally:
         await redis.aclose()

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from engine.adapters.postgres.feed_journal import AWAY, FeedJournal, PriceTick
+from engine.adapters.redis import user_stream
 from engine.adapters.redis.feed_reader import FeedReader
 from serve_apps.api.feed.close_codes import FAILED, SERVER_STOPS, TOKEN_OVER
 from serve_apps.api.feed.frame import FrameCache
@@ -19,6 +20,7 @@ from serve_apps.api.feed.price_feed import PriceFeed
 from serve_apps.api.feed.principal import Authenticator
 from serve_apps.api.feed.read_model import ReadModel, load
 from serve_apps.api.feed.session import FeedSocket
+from serve_apps.api.feed.user_feed import USER_CHANNEL, UserFeed
 from serve_apps.api.problems import Problem, unavailable
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ class FeedHub:
         # Sockets whose connection is full, kept by their writers' calls.
         self.paused: set[FeedSocket] = set()
         self.stopping = False
+        self.user = UserFeed()
         self._redis_url = redis_url
         self._markets = list(markets)
         self._authenticator = authenticator
@@ -70,6 +73,8 @@ class FeedHub:
             loop.create_task(self._read(), name="feed:read"),
             loop.create_task(self._sweep(), name="feed:sweep"),
         ]
+        if self._redis_url:
+            self._tasks.append(loop.create_task(self._tell_users(), name="feed:users"))
 
     async def stop(self) -> None:
         """Close every socket with 1012 and let go. Admits nobody any more."""
@@ -129,6 +134,22 @@ class FeedHub:
                 except AWAY as error:
                     log.warning("feed: the markets can't be loaded yet: %s", error)
 
+    async def _tell_users(self) -> None:
+        """Follow what single buyers are told; without Redis they read it by GET."""
+        telling: set[asyncio.Task[None]] = set()
+
+        def on_missed() -> None:
+            task = asyncio.get_running_loop().create_task(self.user.tell_missed())
+            telling.add(task)
+            task.add_done_callback(telling.discard)
+
+        while True:
+            try:
+                await user_stream.follow(self._redis_url, self.user.on_events, on_missed)
+            except Exception:
+                log.exception("feed: reading what buyers are told failed; it begins anew")
+            await asyncio.sleep(_RESTART_PAUSE_SECONDS)
+
     # --- FeedFollower ------------------------------------------------------------
 
     def on_events(self, market: str, from_seq: int, texts: Sequence[bytes]) -> None:
@@ -177,7 +198,9 @@ class FeedHub:
             del self._per_user[user_id]
         self.metrics.sockets.set(len(self._sockets))
 
-    def feed_of(self, channel: str) -> MarketFeed | PriceFeed | None:
+    def feed_of(self, channel: str) -> MarketFeed | PriceFeed | UserFeed | None:
+        if channel == USER_CHANNEL:
+            return self.user
         kind, _, market = channel.partition(":")
         if kind == "market":
             return self._feeds.get(market)

@@ -16,6 +16,7 @@ from serve_apps.api.feed.frame import Frame, message, problem_frame
 from serve_apps.api.feed.market_feed import MarketFeed
 from serve_apps.api.feed.price_feed import PriceFeed
 from serve_apps.api.feed.principal import Principal
+from serve_apps.api.feed.user_feed import UserFeed
 from serve_apps.api.feed.writer import MESSAGE_BYTES_MAX, FrameWriter
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Subscription:
 
     __slots__ = ("catching_up", "feed")
 
-    def __init__(self, feed: MarketFeed | PriceFeed) -> None:
+    def __init__(self, feed: MarketFeed | PriceFeed | UserFeed) -> None:
         self.feed = feed
         self.catching_up: asyncio.Task[None] | None = None
 
@@ -181,12 +182,16 @@ class FeedSocket:
             )
         if asked.since is not None and asked.since < 0:
             return self._refuse("validation", "since must be a seq, 0 or more", channel)
-        if channel == "user":
-            return self._refuse("not-found", "the user channel is not served here yet", channel)
         feed = self._hub.feed_of(channel)
         if feed is None:
             return self._refuse(
-                "not-found", "no such channel: market:<market> and prices:<market> are", channel
+                "not-found",
+                "no such channel: market:<market>, prices:<market> and user are",
+                channel,
+            )
+        if isinstance(feed, UserFeed) and asked.since is not None:
+            return self._refuse(
+                "validation", "user has no since: read by GET what was missed", channel
             )
         if channel in self.subscriptions:
             return self._refuse("validation", "subscribed already; unsubscribe first", channel)
@@ -198,11 +203,11 @@ class FeedSocket:
             )
         subscription = self.subscriptions[channel] = Subscription(feed)
         if asked.ack:
-            seq = self._hub.seq_of(feed.market)
+            seq = None if isinstance(feed, UserFeed) else self._hub.seq_of(feed.market)
             self.send(message({"type": "subscribed", "channel": channel, "seq": seq}))
         if self.closed:
             return None
-        if isinstance(feed, PriceFeed) or asked.since == feed.seq:
+        if not isinstance(feed, MarketFeed) or asked.since == feed.seq:
             feed.join(self)
         else:
             subscription.catching_up = asyncio.get_running_loop().create_task(
