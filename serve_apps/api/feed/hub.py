@@ -12,6 +12,7 @@ from engine.adapters.postgres.feed_journal import AWAY, FeedJournal, PriceTick
 from engine.adapters.redis import user_stream
 from engine.adapters.redis.feed_reader import FeedReader
 from serve_apps.api.feed.close_codes import FAILED, SERVER_STOPS, TOKEN_OVER
+from serve_apps.api.feed.filters import Filters
 from serve_apps.api.feed.frame import FrameCache
 from serve_apps.api.feed.limits import FeedLimits
 from serve_apps.api.feed.market_feed import MarketFeed
@@ -60,6 +61,8 @@ class FeedHub:
         self._per_user: Counter[str] = Counter()
         self._feeds: dict[str, MarketFeed] = {}
         self._prices: dict[str, PriceFeed] = {}
+        self.filters = Filters(self._feeds, limits)
+        self._building = asyncio.Lock()
         self._reader: FeedReader | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -83,6 +86,7 @@ class FeedHub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._close_all(SERVER_STOPS, "the server stops; connect again with since")
+        await self.filters.stop()
 
     @property
     def alive(self) -> bool:
@@ -111,9 +115,18 @@ class FeedHub:
         for model in models:
             market = model.market
             self._feeds[market] = MarketFeed(
-                model, self.limits, self.cache, self.metrics, self._written
+                model,
+                journal=self.journal,
+                limits=self.limits,
+                cache=self.cache,
+                metrics=self.metrics,
+                paused=self.paused,
+                written=self._written,
+                building=self._building,
             )
-            self._prices[market] = PriceFeed(market, self.paused, self._written)
+            self._prices[market] = PriceFeed(
+                model, self.limits.prices_interval_seconds, self.paused, self._written
+            )
             reader.follow(market, model.seq, model.position)
         self._reader = reader
 
@@ -126,6 +139,7 @@ class FeedHub:
             except Exception:
                 log.exception("feed: reading failed; every market is loaded anew")
             await self._close_all(FAILED, "the feed starts anew; connect again with since")
+            await self.filters.stop()
             while True:
                 await asyncio.sleep(_RESTART_PAUSE_SECONDS)
                 try:
@@ -156,9 +170,8 @@ class FeedHub:
         self._feeds[market].on_events(from_seq, texts)
 
     def on_prices(self, tick: PriceTick) -> None:
-        feed = self._feeds[tick.market]
-        held = feed.on_prices(tick)
-        self._prices[tick.market].on_prices(feed.seq, tick, held)
+        lead_ids = self._feeds[tick.market].on_prices(tick)
+        self._prices[tick.market].on_prices(tick.at, tick.reason, lead_ids)
 
     # --- sockets -----------------------------------------------------------------
 
@@ -206,8 +219,8 @@ class FeedHub:
             return self._feeds.get(market)
         return self._prices.get(market) if kind == "prices" else None
 
-    def seq_of(self, market: str) -> int:
-        return self._feeds[market].seq
+    def market_feed(self, market: str) -> MarketFeed:
+        return self._feeds[market]
 
     def _written(self, frames: int, size: int) -> None:
         self.metrics.sent(frames, size)
@@ -235,3 +248,4 @@ class FeedHub:
                 if number % _SLICE == 0:
                     await asyncio.sleep(0)
             self._authenticator.swept()
+            self.filters.sweep()
