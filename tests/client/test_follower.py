@@ -82,18 +82,38 @@ def test_numbers_that_a_filter_left_out_are_no_gap() -> None:
     assert follower.since(MARKET) == 12
 
 
+def test_prices_that_a_filter_asks_for_are_told_between_the_numbers() -> None:
+    follower = following(market("austin", since=7, filter={"price_max": 20}))
+    repriced = event(7, lead("a", price=19), "lead.repriced")
+    [told] = take(follower, {**events(8, to=7), "events": [repriced]})
+    assert isinstance(told, LeadEvent)
+    assert (told.matches, told.is_numbered) == (True, False)
+    gone = event(8, lead("a", price=21), "lead.repriced", matches=False)
+    mixed = [event(8, lead("b")), gone, event(9, lead("c"), matches=False)]
+    told_all = take(follower, {**events(8, to=9), "events": mixed})
+    assert [(e.seq, e.matches) for e in told_all if isinstance(e, LeadEvent)] == [
+        (8, True),
+        (8, False),
+        (9, False),
+    ]
+    assert follower.since(MARKET) == 9
+    with pytest.raises(Gap):
+        take(follower, {**events(10, to=9), "events": [event(8, lead("a"), "lead.repriced")]})
+
+
 @pytest.mark.parametrize(
     "frame",
     [
         events(9, lead("a")),
         events(7, lead("a")),
         events(8, lead("a"), to=7),
+        events(8, to=6),
         events(8, lead("a"), lead("b"), to=8),
         {**events(8, to=9), "events": [event(9, lead("a")), event(8, lead("b"))]},
         {**events(8, to=9), "events": [event(7, lead("a"))]},
         snapshot(9, [], part=1),
     ],
-    ids=["ahead", "again", "backwards", "beyond", "disorder", "before", "headless"],
+    ids=["ahead", "again", "nowhere", "backwards", "beyond", "disorder", "before", "headless"],
 )
 def test_frames_that_do_not_join_begin_the_channel_anew(frame: dict[str, Any]) -> None:
     follower = following(AUSTIN, prices("dallas"))

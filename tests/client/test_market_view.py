@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import random
 
+import msgspec
 import pytest
 
 from aiqleads.client.answers.leads import LeadNow, Teaser
@@ -111,6 +112,28 @@ def test_a_tick_ahead_of_the_listing_waits_for_it() -> None:
     view.apply(told(7, now("b")))
     view.apply(told(8, now("a", price=21)))
     assert price(view) == 21
+
+
+def test_a_filter_drops_what_it_matches_no_more_by_an_event_or_by_a_price() -> None:
+    view = begun(5, now("a"), now("b"))
+    gone = {"at": NOW, "market": "austin", "matches": False}
+    view.apply(LeadEvent(seq=6, type="lead.held", lead=now("a", "held", left=0), **gone))
+    assert list(view.leads) == ["b"]
+    view.apply(LeadEvent(seq=6, type="lead.repriced", lead=now("b", price=50), **gone))
+    assert (list(view.leads), view.seq) == ([], 6)
+    back = LeadEvent(seq=6, type="lead.repriced", lead=now("b", price=19), at=NOW, market="austin")
+    assert view.apply(back)
+    assert price(view, "b") == 19
+    assert not view.apply(msgspec.structs.replace(back, seq=5))
+
+
+def test_what_tells_of_a_price_is_newer_than_a_tick_of_its_number() -> None:
+    view = begun(5, now("a"))
+    view.apply(tick(7, "a", 15))
+    view.apply(told(7, now("b")))
+    at_16 = LeadEvent(seq=7, type="lead.repriced", lead=now("a", price=16), at=NOW, market="austin")
+    view.apply(at_16)
+    assert price(view) == 16
 
 
 def test_ticks_before_the_first_snapshot_count_if_they_are_newer() -> None:

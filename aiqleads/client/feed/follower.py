@@ -22,7 +22,14 @@ from aiqleads.client.feed.frames import (
     frame_of,
     lead_of,
 )
-from aiqleads.client.feed.messages import FeedMessage, LeadEvent, Missed, PriceTick, Snapshot
+from aiqleads.client.feed.messages import (
+    REPRICED,
+    FeedMessage,
+    LeadEvent,
+    Missed,
+    PriceTick,
+    Snapshot,
+)
 
 # More than any market has; a snapshot that goes on and on must not fill the memory.
 SNAPSHOT_LEADS_MAX = 2_000_000
@@ -72,11 +79,13 @@ class Subscription:
         """Raises Gap unless they join what is known."""
         if self._snapshot is not None or self.since is None:
             raise Gap(f"{self.channel}: events before the snapshot is whole")
-        if frame.from_seq != self.since + 1 or frame.to_seq < frame.from_seq:
+        # A frame that covers no number may tell of prices.
+        if frame.from_seq != self.since + 1 or frame.to_seq < self.since:
             raise Gap(f"{self.channel}: {frame.from_seq} to {frame.to_seq} after {self.since}")
         last = self.since
         for event in frame.events:
-            if not last < event.seq <= frame.to_seq:
+            least = last if event.type == REPRICED else last + 1
+            if not least <= event.seq <= frame.to_seq:
                 raise Gap(f"{self.channel}: event {event.seq} after {last}")
             last = event.seq
         market = market_of(self.channel)
@@ -88,6 +97,7 @@ class Subscription:
                 at=event.at,
                 lead=lead_of(event),
                 claims=event.claims,
+                matches=event.matches,
             )
             for event in frame.events
         ]

@@ -48,6 +48,7 @@ class RawEvent(Answer, frozen=True, kw_only=True):
     at: Instant
     lead: msgspec.Raw
     claims: OpenClaims | None = None
+    matches: bool = True
 
 
 class EventsFrame(Frame, frozen=True, kw_only=True):

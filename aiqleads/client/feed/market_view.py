@@ -87,12 +87,16 @@ class MarketView:
 
     def _follow(self, event: LeadEvent) -> bool:
         """Events before the first snapshot, and those it has already, mean nothing."""
-        if self.seq is None or event.seq <= self.seq:
+        if self.seq is None:
+            return False
+        # What tells of a price alone stands behind the event, and the ticks, of its number.
+        behind = 0 if event.is_numbered else 1
+        if event.seq + behind <= self.seq:
             return False
         self.seq = event.seq
         lead_id = event.lead.lead_id
-        if event.lead.is_on_offer:
-            lead = self._priced(event.lead, event.seq)
+        if event.lead.is_on_offer and event.matches:
+            lead = self._priced(event.lead, event.seq + behind)
             self._known[lead_id] = _Known(_with_facts(lead, self.get(lead_id)), event.seq)
         else:
             self._known.pop(lead_id, None)

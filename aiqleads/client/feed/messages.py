@@ -7,6 +7,8 @@ from typing import Any
 from aiqleads.client.answers.fields import Answer, Instant
 from aiqleads.client.answers.leads import LeadNow
 
+REPRICED = "lead.repriced"
+
 
 class Snapshot(Answer, frozen=True, kw_only=True):
     """All leads on offer in a market as of number `seq`: what was known before is replaced."""
@@ -28,7 +30,10 @@ class LeadEvent(Answer, frozen=True, kw_only=True):
     """Event number `seq` of a market: `type` is `lead.listed`, `lead.updated`, `lead.held`,
     `lead.released`, `lead.sold`, `lead.withdrawn` or `lead.quarantined`.
 
-    `lead` is how it stands after it, a whole Teaser if it was listed or updated.
+    `lead` is how it stands after it, a whole Teaser if it was listed or updated. Where a channel
+    has a filter, `matches` says whether the lead still meets it, and `lead.repriced` tells of one
+    that came to meet it or not by its price: that is no event of the market, and has the number
+    of the one before it.
     """
 
     market: str
@@ -37,6 +42,11 @@ class LeadEvent(Answer, frozen=True, kw_only=True):
     at: Instant
     lead: LeadNow
     claims: OpenClaims | None = None
+    matches: bool = True
+
+    @property
+    def is_numbered(self) -> bool:
+        return self.type != REPRICED
 
 
 class PriceTick(Answer, frozen=True, kw_only=True):
