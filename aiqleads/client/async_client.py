@@ -52,25 +52,25 @@ class AsyncClient(Operations, Awaiting):
         *,
         email: str | None = None,
         password: str | None = None,
-        refresh_token: str | None = None,
+        tokens: Tokens | None = None,
         on_tokens: Callable[[Tokens | None], None] | None = None,
         patience: Patience | None = None,
         trust_env: bool = True,
-        transport: httpx.AsyncBaseTransport | None = None,
+        http: httpx.AsyncClient | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        """`trust_env` takes proxies from the environment, `transport` is httpx's."""
+        """`trust_env` takes proxies from the environment. `http` is an httpx client to use
+        instead of an own; several may share it, and it is not closed here."""
         self.base_url = checked_base(base_url)
-        session = Session(
-            credentials=credentials_of(email, password),
-            refresh_token=refresh_token,
-            on_tokens=on_tokens,
-        )
+        session = Session(credentials_of(email, password), on_tokens)
+        if tokens is not None:
+            session.take_up(tokens, time.monotonic())
         self._manner = Manner(
             session, patience or Patience(), time.monotonic, rng or random.Random()
         )
         self._trust_env = trust_env
-        self._http = httpx.AsyncClient(trust_env=trust_env, transport=transport)
+        self._http = http or httpx.AsyncClient(trust_env=trust_env)
+        self._owns_http = http is None
         # What changes the session, one at a time.
         self._renewing: asyncio.Task[Any] | None = None
 
@@ -117,7 +117,8 @@ class AsyncClient(Operations, Awaiting):
 
     async def close(self) -> None:
         await self._settled()
-        await self._http.aclose()
+        if self._owns_http:
+            await self._http.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,9 +2,9 @@
 
 The rule: claims are ranked by the priority of the buyer's plan (highest first), then contests
 won lately (fewest first), then by draw (lowest first), a claim by hand before a standing order;
-seats go to the best that nothing else is against. A draw is SHA-256 of seed and claim, and the
-seed was fixed before anyone claimed: its SHA-256 was told before. `priority` and `wins` are
-facts of other buyers that you have to take as told.
+the seats go to the first buyers in that order, one each. A draw is SHA-256 of seed and claim,
+and the seed was fixed before anyone claimed: its SHA-256 was told before. `priority` and `wins`
+are facts of other buyers that you have to take as told.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from hashlib import sha256
 from aiqleads.client.answers.claims import ClaimRound, Claims, RankedClaim
 
 WON = "won"
-# What a claim is refused with that was ranked too low; any other refusal is its buyer's own.
-_RANKED_TOO_LOW = frozenset({"lead-unavailable", "outranked"})
 
 
 def claim_id(user_id: str, lead_id: str) -> str:
@@ -78,30 +76,27 @@ def _problems_of_round(decided: ClaimRound) -> Iterator[str]:
 
 
 def _problems_of_seats(decided: ClaimRound) -> Iterator[str]:
-    won = 0
+    """One buyer may claim in several ways, but is one buyer, and wins one seat."""
+    winners: set[str] = set()
     for claim in decided.claims:
-        if claim.result == WON:
-            won += 1
-        elif claim.result in _RANKED_TOO_LOW and won < decided.seats:
+        has_one = claim.claim_id in winners
+        is_first = not has_one and len(winners) < decided.seats
+        if is_first:
+            winners.add(claim.claim_id)
+        if is_first and claim.result != WON:
             yield f"rank {claim.rank} was passed over while a seat was free"
-    if won > decided.seats:
-        yield f"{won} won {decided.seats} seats"
+        elif claim.result == WON and has_one:
+            yield f"rank {claim.rank} is a second seat for one buyer"
+        elif claim.result == WON and not is_first:
+            yield f"rank {claim.rank} won when all {decided.seats} seats were gone"
 
 
 def _problems_of_buyers(decided: ClaimRound) -> Iterator[str]:
-    """One buyer may claim in several ways, but is one buyer, and wins one seat."""
     facts: dict[str, tuple[int, int]] = {}
-    winners: set[str] = set()
     for claim in decided.claims:
-        if facts.setdefault(claim.claim_id, (claim.priority, claim.wins)) != (
-            claim.priority,
-            claim.wins,
-        ):
+        told = claim.priority, claim.wins
+        if facts.setdefault(claim.claim_id, told) != told:
             yield f"rank {claim.rank} is of a buyer who was ranked otherwise before"
-        if claim.result == WON:
-            if claim.claim_id in winners:
-                yield f"rank {claim.rank} is a second seat for one buyer"
-            winners.add(claim.claim_id)
 
 
 def _order(claim: RankedClaim) -> tuple[int, int, str, bool]:

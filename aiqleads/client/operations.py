@@ -8,7 +8,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from aiqleads.client.answers.fields import Page
-from aiqleads.client.calls import accounts, claims, leads, standing_orders, trading
+from aiqleads.client.calls import (
+    accounts,
+    claims,
+    leads,
+    notifications,
+    standing_orders,
+    trading,
+)
 from aiqleads.client.calls import queue as line
 from aiqleads.client.calls.call import Call
 from aiqleads.client.pages import AsyncPages, Pages
@@ -122,3 +129,9 @@ class Operations:
     cancel_standing_order = Operation(standing_orders.cancel_standing_order)
     why = Operation(standing_orders.why)
     standing_orders = Listing(standing_orders.standing_orders)
+
+    read_notification = Operation(notifications.read_notification)
+    read_notifications = Operation(notifications.read_notifications)
+    notification_settings = Operation(notifications.notification_settings)
+    set_notifications = Operation(notifications.set_notifications)
+    notifications = Listing(notifications.notifications)

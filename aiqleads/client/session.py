@@ -24,13 +24,11 @@ class Session:
 
     def __init__(
         self,
-        *,
         credentials: Credentials | None = None,
-        refresh_token: str | None = None,
         on_tokens: Callable[[Tokens | None], None] | None = None,
     ) -> None:
         self.credentials = credentials
-        self.refresh_token = refresh_token
+        self.refresh_token: str | None = None
         self._access_token: str | None = None
         self._renew_at = 0.0
         self._on_tokens = on_tokens
@@ -46,11 +44,16 @@ class Session:
 
     def keep(self, tokens: Tokens, asked_at: float) -> None:
         """New tokens, asked for at `asked_at`: their life counts from then, to be safe."""
+        self.take_up(tokens, asked_at)
+        self._tell(tokens)
+
+    def take_up(self, tokens: Tokens, since: float) -> None:
+        """Tokens of before. How old they are nobody knows: one that is over is refused, and
+        renewed then."""
         early = min(EARLY_SECONDS, EARLY_SHARE * tokens.expires_in)
         self._access_token = tokens.access_token
-        self._renew_at = asked_at + tokens.expires_in - early
+        self._renew_at = since + tokens.expires_in - early
         self.refresh_token = tokens.refresh_token
-        self._tell(tokens)
 
     def end(self) -> None:
         """The session is over. Credentials, if known, begin another."""

@@ -44,8 +44,8 @@ class Client(Operations, Blocking):
     """The market at `base_url`, for one account.
 
     With `email` and `password` it signs in when it has to, and again when a session ends; with
-    a `refresh_token` it goes on with a session that `on_tokens` told of before. Otherwise
-    `login`. All methods raise ClientError. Use it as a context manager, or `close` it.
+    `tokens` it goes on with a session that `on_tokens` told of before. Otherwise `login`. All
+    methods raise ClientError. Use it as a context manager, or `close` it.
     """
 
     def __init__(
@@ -54,25 +54,25 @@ class Client(Operations, Blocking):
         *,
         email: str | None = None,
         password: str | None = None,
-        refresh_token: str | None = None,
+        tokens: Tokens | None = None,
         on_tokens: Callable[[Tokens | None], None] | None = None,
         patience: Patience | None = None,
         trust_env: bool = True,
-        transport: httpx.BaseTransport | None = None,
+        http: httpx.Client | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        """`trust_env` takes proxies from the environment, `transport` is httpx's."""
+        """`trust_env` takes proxies from the environment. `http` is an httpx client to use
+        instead of an own; several may share it, and it is not closed here."""
         self.base_url = checked_base(base_url)
-        session = Session(
-            credentials=credentials_of(email, password),
-            refresh_token=refresh_token,
-            on_tokens=on_tokens,
-        )
+        session = Session(credentials_of(email, password), on_tokens)
+        if tokens is not None:
+            session.take_up(tokens, time.monotonic())
         self._manner = Manner(
             session, patience or Patience(), time.monotonic, rng or random.Random()
         )
         self._trust_env = trust_env
-        self._http = httpx.Client(trust_env=trust_env, transport=transport)
+        self._http = http or httpx.Client(trust_env=trust_env)
+        self._owns_http = http is None
         self._renewing = threading.Lock()
 
     def ask(self, call: Call[T]) -> T:
@@ -119,7 +119,8 @@ class Client(Operations, Blocking):
         )
 
     def close(self) -> None:
-        self._http.close()
+        if self._owns_http:
+            self._http.close()
 
     def __enter__(self) -> Self:
         return self

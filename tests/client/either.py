@@ -28,19 +28,19 @@ class Either:
     def __init__(self, client: Client | AsyncClient) -> None:
         self.client = client
 
-    async def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+    async def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
         method: Callable[..., Any] = getattr(self.client, name)
         if isinstance(self.client, AsyncClient):
             return await method(*args, **kwargs)
         return await asyncio.to_thread(method, *args, **kwargs)
 
-    async def items(self, name: str, *args: Any, **kwargs: Any) -> list[Any]:
+    async def items(self, name: str, /, *args: Any, **kwargs: Any) -> list[Any]:
         pages = getattr(self.client, name)(*args, **kwargs)
         if isinstance(pages, AsyncPages):
             return await pages.all()
         return await asyncio.to_thread(list, pages)
 
-    async def first(self, name: str, *args: Any, **kwargs: Any) -> Any:
+    async def first(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
         pages = getattr(self.client, name)(*args, **kwargs)
         if isinstance(pages, AsyncPages):
             return await pages.first()

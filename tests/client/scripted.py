@@ -39,6 +39,9 @@ def tokens(number: int, expires_in: int = 900) -> dict[str, Any]:
     }
 
 
+FIRST = Tokens(access_token="access-0", refresh_token="refresh-0", expires_in=900)
+
+
 class Play:
     """Answers requests with the script's steps, in turn."""
 
@@ -46,8 +49,7 @@ class Play:
         self,
         *steps: Step,
         credentials: Credentials | None = None,
-        refresh_token: str | None = None,
-        access_token: str | None = "access-0",
+        tokens: Tokens | None = FIRST,
         patience: Patience | None = None,
     ) -> None:
         self.steps = list(steps)
@@ -56,12 +58,9 @@ class Play:
         self.renewals: list[str | None] = []
         self.now = 1000.0
         self.kept: list[Any] = []
-        session = Session(
-            credentials=credentials, refresh_token=refresh_token, on_tokens=self.kept.append
-        )
-        if access_token is not None:
-            first = Tokens(access_token=access_token, refresh_token="refresh-0", expires_in=900)
-            session.keep(first, self.now)
+        session = Session(credentials, self.kept.append)
+        if tokens is not None:
+            session.take_up(tokens, self.now)
         self.manner = Manner(session, patience or Patience(), lambda: self.now, random.Random(7))
 
     def run(self, work: Work[T]) -> T:

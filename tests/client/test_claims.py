@@ -34,19 +34,13 @@ def decided(number: int, seats: int, claims: list[RankedClaim]) -> ClaimRound:
     found.sort(key=lambda c: int(c.draw, 16))
     found.sort(key=lambda c: c.wins)
     found.sort(key=lambda c: c.priority, reverse=True)
-    ranked: list[RankedClaim] = []
-    buyers: set[str] = set()
+    winners = list(dict.fromkeys(claim.claim_id for claim in found))[:seats]
+    ranked = []
     for rank, claim in enumerate(found, start=1):
-        result = claim.result
-        if result == "":
-            if claim.claim_id in buyers:
-                result = "already-bought"
-            elif len(buyers) < seats:
-                result = "won"
-                buyers.add(claim.claim_id)
-            else:
-                result = "outranked" if claim.kind == "standing" else "lead-unavailable"
-        ranked.append(replace(claim, rank=rank, result=result))
+        won = claim.claim_id in winners
+        if won:
+            winners.remove(claim.claim_id)
+        ranked.append(replace(claim, rank=rank, result="won" if won else "lost"))
     return ClaimRound(
         round=number,
         seats=seats,
@@ -58,26 +52,24 @@ def decided(number: int, seats: int, claims: list[RankedClaim]) -> ClaimRound:
     )
 
 
-def claim(number: int, buyer: str, kind: str, priority: int, wins: int, result: str) -> RankedClaim:
+def claim(number: int, buyer: str, kind: str, priority: int, wins: int) -> RankedClaim:
     claimed = claim_id(buyer, "lead")
     return RankedClaim(
         rank=0, claim_id=claimed, kind=kind, priority=priority, wins=wins,
-        draw=draw(seed(number), claimed), result=result,
+        draw=draw(seed(number), claimed), result="",
     )  # fmt: skip
 
 
 def contests(chance: int, rounds: int = 3) -> Claims:
-    """Rounds of buyers who claim by hand, by standing order, or both; some can't pay, but more
-    can than there are seats."""
+    """Rounds of buyers who claim by hand, by standing order, or both; more than there are seats."""
     rng = random.Random(chance)
     found = []
     for number in range(rounds):
-        claims = [claim(number, f"sure{buyer}", "buy", 1, 1, "") for buyer in range(4)]
+        claims = []
         for buyer in range(rng.randrange(4, 12)):
             priority, wins = rng.randrange(3), rng.randrange(3)
-            result = "insufficient-credits" if rng.random() < 0.2 else ""
             kinds = rng.choice([["buy"], ["hold"], ["standing"], ["buy", "standing"]])
-            claims += [claim(number, f"u{buyer}", k, priority, wins, result) for k in kinds]
+            claims += [claim(number, f"u{buyer}", kind, priority, wins) for kind in kinds]
         found.append(decided(number, rng.randrange(1, 3), claims))
     return Claims(
         lead_id="lead", commitment=commitment(seed(rounds)), rounds=tuple(found), decide_at=None
@@ -118,7 +110,7 @@ def _swapped(claims: list[RankedClaim]) -> list[RankedClaim]:
 
 def _given_to_the_last(claims: list[RankedClaim]) -> list[RankedClaim]:
     winner = next(i for i, c in enumerate(claims) if c.result == "won")
-    claims[winner] = replace(claims[winner], result="lead-unavailable")
+    claims[winner] = replace(claims[winner], result="lost")
     claims[-1] = replace(claims[-1], result="won")
     return claims
 
@@ -138,7 +130,7 @@ def _left_out(claims: list[RankedClaim]) -> list[RankedClaim]:
 
 def _favoured_once(claims: list[RankedClaim]) -> list[RankedClaim]:
     """One buyer's second claim is ranked by another priority."""
-    return [*claims, replace(claims[0], rank=len(claims) + 1, priority=-1, result="already-bought")]
+    return [*claims, replace(claims[0], rank=len(claims) + 1, priority=-1, result="lost")]
 
 
 TAMPERED: dict[str, Tamper] = {

@@ -8,6 +8,7 @@ import pickle
 import pytest
 
 from aiqleads.client import errors
+from aiqleads.client.answers.accounts import Tokens
 from aiqleads.client.calls import accounts, leads, trading
 from aiqleads.client.errors import ClientError, Problem
 from aiqleads.client.exchange import exchange, signing_in, signing_out
@@ -199,7 +200,7 @@ def test_a_new_token_that_is_refused_too_is_the_end() -> None:
     [(900, 869, False), (900, 871, True), (10, 8.9, False), (10, 9.1, True)],
 )
 def test_a_token_is_renewed_before_it_ends(life: int, age: float, is_renewed: bool) -> None:
-    play = Play(said(200, tokens(0, life)), access_token=None)
+    play = Play(said(200, tokens(0, life)), tokens=None)
     play.run(signing_in(play.manner, Credentials("a@b.example", "pw")))
     play.now += age
     play.steps = [said(200, tokens(1, life))] * is_renewed + [said(200, BOUGHT["wallet"])]
@@ -217,7 +218,7 @@ def test_credentials_begin_another_session_when_one_ends() -> None:
     )
     play.run(exchange(trading.wallet(), play.manner))
     assert sent(play.requests)[2] == "POST /v1/auth/login"
-    assert [kept and kept.access_token for kept in play.kept] == ["access-0", None, "access-5"]
+    assert [kept and kept.access_token for kept in play.kept] == [None, "access-5"]
 
 
 def test_without_credentials_an_ended_session_is_told_and_over() -> None:
@@ -234,8 +235,7 @@ def test_a_kept_refresh_token_begins_without_a_password() -> None:
     play = Play(
         said(200, tokens(1)),
         said(200, {"balance": 1}),
-        access_token=None,
-        refresh_token="refresh-0",
+        tokens=Tokens(access_token="", refresh_token="refresh-0", expires_in=0),
     )
     play.run(exchange(trading.wallet(), play.manner))
     assert sent(play.requests) == ["POST /v1/auth/refresh", "GET /v1/wallet"]
@@ -248,7 +248,7 @@ def test_a_renewal_that_is_put_off_is_repeated() -> None:
 
 
 def test_what_anyone_may_ask_needs_no_session() -> None:
-    play = Play(said(200, {"items": [], "next_cursor": None}), access_token=None)
+    play = Play(said(200, {"items": [], "next_cursor": None}), tokens=None)
     play.run(exchange(leads.markets(), play.manner))
     assert "authorization" not in play.requests[0].headers
 
@@ -263,7 +263,7 @@ def test_signing_out_forgets_everything_even_if_the_server_is_away() -> None:
 
 
 def test_a_wrong_password_is_not_tried_again() -> None:
-    play = Play(no(401, "invalid-credentials"), access_token=None)
+    play = Play(no(401, "invalid-credentials"), tokens=None)
     with pytest.raises(errors.Unauthorized):
         play.run(signing_in(play.manner, Credentials("a@b.example", "pw")))
 
@@ -273,5 +273,5 @@ def test_secrets_are_not_shown() -> None:
     call = accounts.register("a@b.example", "hush", "Ann")
     assert "hush" not in repr(credentials)
     assert call.key
-    play = Play(said(200, tokens(3)), access_token=None)
+    play = Play(said(200, tokens(3)), tokens=None)
     assert "access-3" not in repr(play.run(signing_in(play.manner, credentials)))

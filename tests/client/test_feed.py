@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import threading
 from typing import Any
 
@@ -13,7 +14,7 @@ from aiqleads.client import errors
 from aiqleads.client.feed.channels import USER, market, prices
 from aiqleads.client.feed.messages import FeedMessage, LeadEvent, Missed, PriceTick, Snapshot
 from aiqleads.client.feed.reading import FeedClosed
-from tests.client.either import Kind, either_feed
+from tests.client.either import EitherFeed, Kind, either_feed
 from tests.client.feed_script import (
     MARKET,
     Socket,
@@ -300,6 +301,45 @@ async def test_a_read_that_is_cut_short_loses_nothing(kind: Kind) -> None:
                 if message is not None:
                     found.append(message)
         assert seqs(found) == list(range(7, 21))
+
+
+async def test_short_reads_connect_in_the_end() -> None:
+    async def slow_handshake(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.3)
+        writer.write(b"HTTP/1.1 404 -\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    connections = 0
+    async with await asyncio.start_server(slow_handshake, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with either_feed("async", url, AUSTIN) as feed, asyncio.timeout(10):
+            with pytest.raises(errors.NotFound):
+                await read_in_snatches(feed)
+    assert connections == 1
+
+
+async def read_in_snatches(feed: EitherFeed) -> None:
+    while True:
+        await feed.next(0.05)
+
+
+async def test_who_waits_only_for_so_long_is_let_go(kind: Kind) -> None:
+    async def tell_nothing_more(socket: Socket) -> None:
+        await begin(socket)
+        await socket.stay()
+
+    async with staged(tell_nothing_more) as stage, either_feed(kind, stage.url, AUSTIN) as feed:
+        await feed.take(3)
+        async with asyncio.timeout(5):
+            assert await feed.next(0.05) is None
+    async with (
+        either_feed(kind, "http://127.0.0.1:9", AUSTIN, rng=random.Random(1)) as feed,
+        asyncio.timeout(5),
+    ):
+        assert await feed.next(0.05) is None, "not while it rests between sockets either"
 
 
 async def test_closing_ends_a_read_under_way(kind: Kind) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from aiqleads.client import errors
+from aiqleads.client.answers.accounts import Tokens
 from aiqleads.client.answers.leads import Teaser
 from aiqleads.client.patience import NO_PATIENCE
 from tests.client.either import Either, Kind, either
@@ -173,9 +174,9 @@ async def test_sessions_of_a_second_are_renewed_under_many_calls_at_once(
 
 
 async def test_a_session_goes_on_in_another_process(world: World, kind: Kind) -> None:
-    kept: list[str] = []
-    first = await signed_up(world, kind, on_tokens=lambda tokens: kept.append(tokens.refresh_token))
-    second = either(kind, str(world.http.base_url), refresh_token=kept[-1])
+    kept: list[Tokens] = []
+    first = await signed_up(world, kind, on_tokens=kept.append)
+    second = either(kind, str(world.http.base_url), tokens=kept[-1])
     assert await second.call("me") == await first.call("me")
     await first.close()
     await second.close()

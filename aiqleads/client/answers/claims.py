@@ -7,7 +7,7 @@ from aiqleads.client.answers.fields import Answer, Instant
 
 class RankedClaim(Answer, frozen=True, kw_only=True):
     """A claim as it was ranked. `claim_id` stands for its buyer in this lead alone; `result` is
-    `won`, or why it did not."""
+    `won` or `lost`."""
 
     rank: int
     claim_id: str

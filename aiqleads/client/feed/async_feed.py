@@ -55,6 +55,7 @@ class AsyncFeed:
         self._reading = Reading(channels, time.monotonic, rng, give_up_seconds)
         self._rest_until: float | None = None
         self._socket: ClientConnection | None = None
+        self._opening: asyncio.Task[Opened | Received | Lost] | None = None
 
     @property
     def is_connected(self) -> bool:
@@ -91,6 +92,9 @@ class AsyncFeed:
 
     async def close(self) -> None:
         self._reading.end()
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait({self._opening})
         await self._shut()
 
     async def __aenter__(self) -> Self:
@@ -133,6 +137,15 @@ class AsyncFeed:
         return None
 
     async def _open(self, token: str) -> Opened | Received | Lost:
+        """Goes on while nobody reads: else short reads would begin it again and again."""
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._connect(token))
+        opening = self._opening
+        await asyncio.wait({opening})
+        self._opening = None
+        return opening.result()
+
+    async def _connect(self, token: str) -> Opened | Received | Lost:
         try:
             self._socket = await _Connect(self._address, **sockets.options(token, self._trust_env))
         except sockets.NOT_OPENED as error:

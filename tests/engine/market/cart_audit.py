@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.market import events as e
-from engine.market.batch import Outcome
 from engine.market.cart import CartBook, HeldLead
+from engine.market.outcome import Outcome
 from tests.engine.market.cart_floor import REMINDERS, NaiveCarts
 from tests.engine.market.history import USERS
 from tests.engine.market.money_audit import MARKET

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from engine.market import events as e
-from engine.market.batch import Entry
+from engine.market.outcome import Entry
 from tests.engine.market.naive_claims import Ranked, Round, claim_id_of, order_id_of, sha
 from tests.engine.market.naive_standing import local
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.market import events as e
-from engine.market.batch import Entry
 from engine.market.lead import MOVES, Move, Seat
+from engine.market.outcome import Entry
 from engine.market.plan import Plan
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from copy import copy
 from typing import NamedTuple
 
 from engine.market import events as e
-from engine.market.batch import Outcome
 from engine.market.book import Book
 from engine.market.lead import Lead, PastHold, Seat
+from engine.market.outcome import Outcome
 from engine.market.rules import RECENT_WINS_US
 from engine.market.standing_orders import StandingOrder
 from engine.market.standing_rules import local_day

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from engine.market.batch import Outcome
-from engine.market.book import HEAP_SLACK
+from engine.market.book_state import HEAP_SLACK
 from engine.market.fingerprint import fingerprint
 from engine.market.lead import Lead, Seat
+from engine.market.outcome import Outcome
 
 if TYPE_CHECKING:
     from tests.engine.market.trading_floor import TradingFloor

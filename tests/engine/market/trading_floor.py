@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 from engine.market import commands as c
 from engine.market.account import Account
 from engine.market.answers import Answer, Request
-from engine.market.batch import Entry, Outcome, StoredAnswer, decide_batch
+from engine.market.batch import decide_batch
 from engine.market.book import Book
+from engine.market.outcome import Entry, Outcome, StoredAnswer
 from engine.market.rules import Rules
 from tests.engine.market import asking, naive_standing
 from tests.engine.market.answer_audit import audit_answers
