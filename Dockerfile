@@ -12,6 +12,7 @@ RUN useradd --system --uid 10001 --create-home aiqleads \
 
 WORKDIR /opt/aiqleads
 COPY pyproject.toml constraints.txt README.md ./
+COPY aiqleads aiqleads
 COPY engine engine
 COPY actors actors
 COPY serve_apps serve_apps

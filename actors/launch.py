@@ -12,12 +12,15 @@ import asyncpg
 import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError
 
+from actors.cart_shard import CartShard
 from actors.client import BookGone, MarketClient, Transport
 from actors.cluster import NAMESPACE, connect, keep_starting, log_to_stderr
 from actors.intake_desk import IntakeDesk
 from actors.lead_book import LeadBook
 from actors.scheduler import Scheduler, Turn
 from actors.source_run import Progress
+from engine.adapters.letters import Letters
+from engine.adapters.smtp import Smtp, SmtpServer
 from engine.market.plan import load_plans
 from engine.market.rules import SECOND_US
 from engine.market_directory import Market, load_markets
@@ -36,6 +39,7 @@ ACTOR_OPTIONS: dict[str, Any] = {
 }
 READY_SECONDS = 120.0
 SCHEDULER = "scheduler"
+CARTS = "carts:"
 
 
 class BookActor(LeadBook):
@@ -70,6 +74,25 @@ class DeskActor(IntakeDesk):
         return {"market": self.market, "serving": True, "pid": os.getpid()}
 
 
+class CartActor(CartShard):
+    """A CartShard as a Ray actor."""
+
+    async def __init__(self, index: int, settings: Settings) -> None:  # type: ignore[misc]
+        log_to_stderr(settings)
+        super().__init__(
+            index,
+            settings.cart_shards,
+            settings.database_url,
+            settings.redis_url,
+            settings.reminder_minutes,
+            mail=_mail(settings),
+        )
+        await keep_starting(f"{CARTS}{index}", self.start)
+
+    async def status(self) -> dict[str, Any]:
+        return {**self.stats(), "pid": os.getpid()}
+
+
 class SchedulerActor(Scheduler):
     """The Scheduler as a Ray actor, running sources on the cluster."""
 
@@ -95,17 +118,19 @@ class SchedulerActor(Scheduler):
 
 
 def launch(settings: Settings, on_progress: Callable[[str], None] = lambda _: None) -> None:
-    """Have every market's book and desk and the scheduler running and serving; a repeat
-    changes nothing.
+    """Have every market's book and desk, the carts and the scheduler running and serving; a
+    repeat changes nothing, but that carts move when there are more or fewer shards.
 
     Raises RuntimeError naming the actor that did not come up.
     """
     connect(settings)
     markets = load_markets(settings.markets_file)
-    asyncio.run(_enter_markets(settings.database_url, list(markets.values())))
+    asyncio.run(_enter(settings, list(markets.values())))
+    carts = {f"{CARTS}{index}": index for index in range(settings.cart_shards)}
     stages: list[dict[str, tuple[type, tuple[Any, ...]]]] = [
         {f"book:{market}": (BookActor, (market, settings)) for market in markets},
         {f"desk:{market}": (DeskActor, (market, settings)) for market in markets},
+        {name: (CartActor, (index, settings)) for name, index in carts.items()},
         {SCHEDULER: (SchedulerActor, (settings,))},
     ]
     for stage in stages:
@@ -115,21 +140,19 @@ def launch(settings: Settings, on_progress: Callable[[str], None] = lambda _: No
         }
         for name, handle in handles.items():
             _await_ready(name, handle)
+            if name in carts:
+                _assign(name, handle, carts[name], settings.cart_shards)
             on_progress(name)
+    # Only now: until the carts are where they belong, nobody's reminder is left out.
+    for name in _surplus(settings):
+        _end(name)
 
 
 def stop_actors(settings: Settings) -> None:
     """End every actor that `launch` made, so that its market is let go in order."""
     connect(settings)
-    for name in reversed(_names(settings)):
-        handle = _find(name)
-        if handle is None:
-            continue
-        try:
-            ray.get(handle.stop.remote(), timeout=10)
-        except (RayActorError, TimeoutError) as error:
-            log.warning("%s did not stop in order: %s", name, error)
-        ray.kill(handle, no_restart=True)
+    for name in reversed([*_names(settings), *_surplus(settings)]):
+        _end(name)
 
 
 def statuses(settings: Settings) -> dict[str, dict[str, Any] | None]:
@@ -149,7 +172,18 @@ def _names(settings: Settings) -> list[str]:
     """Every actor's, a book before its desk."""
     markets = load_markets(settings.markets_file)
     kinds = ("book", "desk")
-    return [*(f"{kind}:{market}" for market in markets for kind in kinds), SCHEDULER]
+    return [
+        *(f"{kind}:{market}" for market in markets for kind in kinds),
+        *(f"{CARTS}{index}" for index in range(settings.cart_shards)),
+        SCHEDULER,
+    ]
+
+
+def _surplus(settings: Settings) -> list[str]:
+    """Shards of carts from when there were more."""
+    wanted = set(_names(settings))
+    there = ray.util.list_named_actors()
+    return sorted(name for name in there if name.startswith(CARTS) and name not in wanted)
 
 
 def ray_transport() -> Transport:
@@ -187,6 +221,24 @@ def _running(name: str, actor_class: type, *arguments: Any) -> Any:
     return ray.remote(**ACTOR_OPTIONS, name=name)(actor_class).remote(*arguments)
 
 
+def _assign(name: str, handle: Any, index: int, count: int) -> None:
+    try:
+        ray.get(handle.assign.remote(index, count), timeout=READY_SECONDS)
+    except (RayActorError, TimeoutError) as error:
+        raise RuntimeError(f"{name} did not take over its carts: {error}") from error
+
+
+def _end(name: str) -> None:
+    handle = _find(name)
+    if handle is None:
+        return
+    try:
+        ray.get(handle.stop.remote(), timeout=15)
+    except (RayActorError, TimeoutError) as error:
+        log.warning("%s did not stop in order: %s", name, error)
+    ray.kill(handle, no_restart=True)
+
+
 def _find(name: str) -> Any | None:
     try:
         return ray.get_actor(name, namespace=NAMESPACE)
@@ -201,8 +253,21 @@ def _await_ready(name: str, handle: Any) -> None:
         raise RuntimeError(f"{name} did not come up: {error}") from error
 
 
-async def _enter_markets(database_url: str, markets: list[Market]) -> None:
-    connection = await asyncpg.connect(database_url, timeout=10)
+def _mail(settings: Settings) -> tuple[Letters, Smtp] | None:
+    """Who writes and sends e-mails, None without a server or with settings that can't work:
+    carts go on without it, and `doctor` tells."""
+    url = settings.smtp_url.get_secret_value()
+    if not url:
+        return None
+    try:
+        return Letters(settings.mail_from, settings.public_url), Smtp(SmtpServer.parse(url))
+    except ValueError as error:
+        log.error("no e-mail is sent: %s", error)
+        return None
+
+
+async def _enter(settings: Settings, markets: list[Market]) -> None:
+    connection = await asyncpg.connect(settings.database_url, timeout=10)
     try:
         await connection.executemany(
             "INSERT INTO markets (market, name, time_zone) VALUES ($1, $2, $3)"
@@ -210,6 +275,11 @@ async def _enter_markets(database_url: str, markets: list[Market]) -> None:
             " SET name = excluded.name, time_zone = excluded.time_zone"
             " WHERE (markets.name, markets.time_zone) <> (excluded.name, excluded.time_zone)",
             [(market.slug, market.name, market.time_zone) for market in markets],
+        )
+        await connection.execute(
+            "INSERT INTO cart_shards AS c (shards) VALUES ($1) ON CONFLICT (is_only)"
+            " DO UPDATE SET shards = excluded.shards WHERE c.shards <> excluded.shards",
+            settings.cart_shards,
         )
     finally:
         await connection.close()

@@ -3,7 +3,8 @@
 Raw asyncio protocols over keep-alive connections, requests prebuilt as bytes, answers
 read by status line and Content-Length. `closed` keeps every connection busy; `paced`
 offers a fixed rate and times each request from when it was due, so a server that
-stalls is charged for the requests it kept waiting.
+stalls is charged for the requests it kept waiting. The client that others use,
+`aiqleads.client`, is kinder, and would be measured with the server.
 """
 
 from __future__ import annotations

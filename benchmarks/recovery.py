@@ -2,9 +2,10 @@
 
     python -m benchmarks.recovery [--leads 200000] [--runs 5] [--rate 200]
 
-Purchases are offered at a fixed rate throughout. At some moment the process of the book
-is killed; the time counts from there to the first purchase answered afterwards that was
-asked for afterwards. Then the database is asked whether every acknowledged order is
+Purchases are offered at a fixed rate throughout, by the client that integrators use, which
+sends what has no outcome again under its key. At some moment the process of the book is
+killed; the time counts from there to the first purchase answered afterwards that was asked
+for afterwards. Then the database is asked whether every acknowledged order is
 there, none twice, and whether the feed's numbers have a gap. Beside it: how long the
 same number of leads takes to load, and the same again as a row-by-row fold of a journal
 of listings, which is the recovery without projections.
@@ -22,6 +23,8 @@ import time
 import asyncpg
 import httpx
 
+from aiqleads.client import AsyncClient
+from aiqleads.client.answers.accounts import Tokens
 from benchmarks.stand import MARKET, Side, lead_id, stand
 from benchmarks.trading import Deck
 from engine.adapters.postgres.audit import audit
@@ -70,31 +73,25 @@ async def _outage(side: Side, deck: Deck, pid: int, rate: int, acknowledged: set
     served_at = 0.0
     waiting: set[asyncio.Task[None]] = set()
 
-    async def buy(client: httpx.AsyncClient) -> None:
+    async def buy(http: httpx.AsyncClient) -> None:
         nonlocal served_at
         lead, buyer = next(pairs)
         asked_at = time.perf_counter()
-        answer = await client.post(
-            f"/v1/leads/{lead_id(lead)}/buy",
-            json={},
-            headers={
-                "Authorization": f"Bearer {side.tokens[buyer]}",
-                "Idempotency-Key": f"recovery-{lead}-{buyer}",
-            },
-        )
-        if answer.status_code == 201:
-            acknowledged.add(answer.json()["orders"][0]["order_id"])
-            if killed_at and asked_at > killed_at and not served.is_set():
-                served_at = time.perf_counter()
-                served.set()
+        tokens = Tokens(access_token=side.tokens[buyer], refresh_token="", expires_in=86_400)
+        client = AsyncClient(str(http.base_url), http=http, tokens=tokens, trust_env=False)
+        purchase = await client.buy(lead_id(lead), key=f"recovery-{lead}-{buyer}")
+        acknowledged.add(purchase.orders[0].order_id)
+        if killed_at and asked_at > killed_at and not served.is_set():
+            served_at = time.perf_counter()
+            served.set()
 
     limits = httpx.Limits(max_connections=500, max_keepalive_connections=500)
     async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{side.port}", timeout=30, limits=limits
-    ) as client:
+        base_url=f"http://127.0.0.1:{side.port}", limits=limits, trust_env=False
+    ) as http:
         started = time.perf_counter()
         while not served.is_set() and time.perf_counter() - started < 30:
-            task = asyncio.create_task(buy(client))
+            task = asyncio.create_task(buy(http))
             waiting.add(task)
             task.add_done_callback(waiting.discard)
             await asyncio.sleep(1 / rate)

@@ -1,4 +1,5 @@
-"""What a market's book asks of the world outside: a store, and somewhere to publish.
+"""What the market asks of the world outside: a book's store, where it publishes, and who
+tells buyers what concerns them.
 
 The real ones are in `engine/adapters/postgres` and `actors/feed_publisher.py`. Stores in
 memory (`engine/adapters/memory`) pass the same tests: `tests/contracts`.
@@ -13,11 +14,12 @@ from typing import Any, NamedTuple, Protocol
 from engine.market import events as e
 from engine.market.account import Account
 from engine.market.answers import Contact
-from engine.market.batch import Outcome, StoredAnswer
 from engine.market.book import Book
 from engine.market.buyer_events import BuyerEvent
 from engine.market.lead import Lead
 from engine.market.listing import Listing
+from engine.market.notices import Cause, Telling
+from engine.market.outcome import Outcome, StoredAnswer
 from engine.market.plan import Plan
 
 
@@ -174,3 +176,11 @@ class Publisher(Protocol):
 
 
 ConnectStore = Callable[[], Awaitable[BookStorage]]
+
+
+class Notifier(Protocol):
+    """Tells buyers what concerns them, on the channels that each of them set."""
+
+    async def tell(self, causes: Sequence[Cause], now_us: int) -> Telling:
+        """Tell of each cause that is true, once: a cause told before, by whomever, is passed
+        over. All of them are told or, if this raises, none."""

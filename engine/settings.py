@@ -7,7 +7,7 @@ environment.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -66,7 +66,9 @@ class Settings(BaseSettings):
 
     # Carts: shards of timers, and when buyers are reminded, minutes before a hold ends.
     cart_shards: int = Field(1, ge=1, le=64)
-    reminder_minutes: list[int] = [10, 1]
+    reminder_minutes: list[Annotated[int, Field(ge=1, le=7 * 24 * 60)]] = Field(
+        [10, 1], max_length=8
+    )
 
     # E-mail, like smtp://user:password@mail.internal:587 (smtps:// for TLS from the start).
     # Without it nothing is sent.
@@ -74,6 +76,8 @@ class Settings(BaseSettings):
     mail_from: str = "AIQLeads <noreply@localhost>"
     public_url: str = ""
 
+    # Different filters that the feed's subscriptions may have at once, per replica.
+    feed_filters_max: int = Field(256, ge=0, le=4_096)
     # Price ticks of a market within this time travel together, the latest of each lead.
     feed_prices_interval_ms: int = Field(100, ge=0, le=5_000)
 

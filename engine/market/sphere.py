@@ -7,10 +7,15 @@ times the haversine of the angle, and needs no trigonometry once points are vect
 from __future__ import annotations
 
 from math import asin, cos, degrees, pi, radians, sin
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 EARTH_RADIUS_M = 6_371_008.8
 
 Vector = tuple[float, float, float]
+Number = TypeVar("Number", float, npt.NDArray[np.float64])
 # A circle's box is widened by this, about a centimetre, against rounding.
 _MARGIN_DEGREES = 1e-7
 
@@ -21,7 +26,8 @@ def unit_vector(latitude: float, longitude: float) -> Vector:
     return cos(north) * cos(east), cos(north) * sin(east), sin(north)
 
 
-def chord_squared(one: Vector, other: Vector) -> float:
+def chord_squared(one: tuple[Number, Number, Number], other: Vector) -> Number:
+    """Of one point or of many to `other`, the same to the last bit."""
     x, y, z = one[0] - other[0], one[1] - other[1], one[2] - other[2]
     return x * x + y * y + z * z
 

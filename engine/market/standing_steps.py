@@ -2,7 +2,7 @@
 
 A lead lies in one step of everything, an order takes in all the steps that could hold a lead
 it wants. Steps are fixed, so that no order can spoil them for the others; finer ones would
-leave fewer orders to ask in vain and cost a bit each of every order.
+leave fewer orders to compare in vain and cost a bit each of every order.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def _steps(least: int, most: int, ratio: float) -> tuple[int, ...]:
     return tuple(edges)
 
 
-_CREDITS = _steps(1, 4_000, 1.06)
+_CREDITS = _steps(1, 4_000, 1.1)
 # By place in NUMBER_RULES. One more step lies below the first edge.
 _EDGES = (
-    _steps(100, 20_000_000, 1.06),
-    _steps(200, 20_000, 1.06),
+    _steps(100, 20_000_000, 1.1),
+    _steps(200, 20_000, 1.1),
     _steps(500, 10_000_000, 1.1),
     _steps(1880, 2040, 1),
     _steps(1, 12, 1),
@@ -36,11 +36,12 @@ _EDGES = (
     _CREDITS,
 )
 # Latitude and longitude, each by itself, in cells of some 350 m. After 1.28 degrees, wider than
-# a market, the rows begin anew: who wants something so far off is asked in vain.
+# a market, the rows begin anew: who wants something so far off is compared in vain.
 _CELLS_A_DEGREE = 300
 _CELLS = 384
-# Names of types and sources have no bound: they share rows, by a hash.
-_NAMES = 64
+# Names of types and sources have no bound: they share rows, by a hash. With this many the
+# types of RESO and the sources of `sources.toml` have each their own.
+_NAMES = 62
 
 
 def _layout() -> tuple[list[int], int]:
@@ -111,10 +112,12 @@ def _box(asked: StandingFilter) -> tuple[float, float, float, float]:
 def _cells(least: float, most: float) -> int:
     """The cells between two degrees, as bits."""
     first, last = floor(least * _CELLS_A_DEGREE), floor(most * _CELLS_A_DEGREE)
+    if first > last:
+        return 0
     if last - first >= _CELLS:
         return _run(0, _CELLS - 1)
     start, end = first % _CELLS, last % _CELLS
-    if first > last or start <= end:
+    if start <= end:
         return _run(start, end)
     return _run(start, _CELLS - 1) | _run(0, end)
 
@@ -124,6 +127,31 @@ def _names(names: tuple[str, ...]) -> int:
     for name in names:
         bits |= 1 << _name(name)
     return bits
+
+
+class NamesInUse:
+    """The names of types and sources that orders ask for, by the row that they share."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, dict[str, int]] = {}
+
+    def count(self, asked: StandingFilter, change: int) -> None:
+        """Orders more, or fewer, that ask for these names."""
+        for start, names in ((_TYPE, asked.property_type), (_SOURCE, asked.source)):
+            for name in names:
+                in_row = self._names.setdefault(start + _name(name), {})
+                in_row[name] = in_row.get(name, 0) + change
+                if not in_row[name]:
+                    del in_row[name]
+
+    def are_mixed(self, lead: Facts) -> bool:
+        """Whether an order in the lead's rows may ask for another name than the lead's."""
+        kind = () if lead.property_type is None else (lead.property_type,)
+        return any(
+            self._names.get(start + _name(name), {}).keys() - {name}
+            for start, names in ((_TYPE, kind), (_SOURCE, lead.sources))
+            for name in names
+        )
 
 
 def _name(name: str) -> int:

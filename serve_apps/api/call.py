@@ -76,12 +76,17 @@ class Call:
         """The JSON body as `model`; no body is an empty object. Raises ValidationError."""
         return model.model_validate_json(self.body or b"{}")
 
-    def command_id(self) -> bytes | None:
-        """16 bytes of user, method, path and Idempotency-Key; None without a key."""
+    def command_id(self, attempt: int = 0) -> bytes | None:
+        """16 bytes of user, method, path and Idempotency-Key; None without a key.
+
+        A request that may take several commands gives each a number of its own.
+        """
         if self.key is None:
             return None
         owner = self.account.user_id if self.account is not None else f"address:{self.address}"
         scope = f"{owner}\n{self.method}\n{self.path}\n{self.key}"
+        if attempt:
+            scope += f"\n{attempt}"
         return _blake2b(scope.encode(), digest_size=16).digest()
 
     def request_hash(self) -> bytes | None:

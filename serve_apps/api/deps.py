@@ -28,8 +28,12 @@ from serve_apps.api.rate_limits import RateLimits, redis_client
 from serve_apps.api.tokens import AccessTokens, RefreshTokens
 from serve_apps.api.trading import KeysInFlight
 from serve_apps.api.traffic import Traffic
+from serve_apps.api.turns import Turns
 
 POOL_SIZE_MAX = 8
+# A preview reads for seconds and holds tens of megabytes.
+PREVIEWS_AT_ONCE = 2
+PREVIEWS_WAITING = 16
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Deps:
     upload_checks: UploadChecks
     hash_key: bytes
     keys_in_flight: KeysInFlight = field(default_factory=KeysInFlight)
+    previews: Turns = field(default_factory=lambda: Turns(PREVIEWS_AT_ONCE, PREVIEWS_WAITING))
     # Further conditions of readiness: name -> whether it holds now.
     readiness: dict[str, Callable[[], bool]] = field(default_factory=dict)
 

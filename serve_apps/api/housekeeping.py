@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from actors.client import BookBusy, BookUnavailable
-from engine.adapters.postgres import checkouts, idempotency, sessions
+from engine.adapters.postgres import checkouts, idempotency, notifications, sessions
 from serve_apps.api import checkout
 from serve_apps.api.deps import Deps
 from serve_apps.api.problems import describe
@@ -46,6 +46,7 @@ async def keep_house(deps: Deps) -> None:
             await idempotency.prune(deps.pool)
             await checkouts.prune(deps.pool)
             await sessions.prune(deps.pool)
+            await notifications.prune(deps.pool)
         except Exception as error:
             log.error("housekeeping failed\n%s", describe(error))
         await asyncio.sleep(EVERY_SECONDS)

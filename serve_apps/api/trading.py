@@ -42,11 +42,14 @@ class KeysInFlight:
                 self._requests[command_id] = (stands_for, waiting - 1)
 
 
-async def submit(call: Call, market: str, command: Command) -> Reply:
-    """The book's answer. Raises Problem on a refusal, BookUnavailable, BookBusy."""
+async def submit(call: Call, market: str, command: Command, attempt: int = 0) -> Reply:
+    """The book's answer. Raises Problem on a refusal, BookUnavailable, BookBusy.
+
+    `attempt` numbers the commands of a request that may take several.
+    """
     deps = call.deps
     began = time.perf_counter()
-    command_id, request_hash = call.command_id(), call.request_hash()
+    command_id, request_hash = call.command_id(attempt), call.request_hash()
     with deps.keys_in_flight.held(command_id, request_hash):
         reply = await deps.market_client.submit(
             market, command, command_id=command_id, request_hash=request_hash

@@ -241,23 +241,22 @@ def watch(
     as_json: Json = False,
 ) -> None:
     """The feed of a market in the terminal, until Ctrl-C."""
+    from aiqleads.client import AsyncClient
     from serve_apps.cli.health import http_base
-    from serve_apps.cli.watch import FeedWatcher, WatchRefused, lines
+    from serve_apps.cli.watch import WatchRefused, events, lines
 
     steps = Steps()
     settings = resolve_settings(_settings())
-    watcher = FeedWatcher(
-        url or http_base(settings),
-        email or settings.admin_email,
-        password or settings.admin_password.get_secret_value(),
-        market,
-        since,
-    )
+    address, name = url or http_base(settings), email or settings.admin_email
+    secret = password or settings.admin_password.get_secret_value()
 
     async def follow() -> None:
         shown = 0
-        async with contextlib.aclosing(watcher.events()) as events:
-            async for shown_item in events if as_json else lines(events):
+        async with (
+            AsyncClient(address, email=name, password=secret, trust_env=False) as client,
+            contextlib.aclosing(events(client, market, since)) as items,
+        ):
+            async for shown_item in items if as_json else lines(items):
                 typer.echo(json.dumps(shown_item) if as_json else shown_item)
                 shown += 1
                 if limit and shown >= limit:
@@ -266,7 +265,7 @@ def watch(
     try:
         asyncio.run(follow())
     except WatchRefused as error:
-        steps.say(str(error))
+        steps.say(f"{name}: {error}")
         raise typer.Exit(1) from error
     except BrokenPipeError:
         # The reader had enough (`watch | head`). Nothing is left to flush to.

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import asyncpg
 
+from engine.adapters.letters import Letters
 from engine.adapters.local.effective_settings import fill_in
 from engine.adapters.local.installation import Installation, InstallationUnusable
 from engine.adapters.local.ports import is_free
@@ -19,6 +20,7 @@ from engine.adapters.local.redis_server import RedisMissing, find_redis
 from engine.adapters.local.run_record import BrokenRecord
 from engine.adapters.postgres.pool import open_pool
 from engine.adapters.postgres.source_state import states as source_states
+from engine.adapters.smtp import SmtpServer
 from engine.market_directory import load_markets
 from engine.settings import Settings
 from serve_apps.cli import health
@@ -142,6 +144,8 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "jwt secret", False, "shorter than 32 characters", "set a longer AIQLEADS_JWT_SECRET"
         )
+    if url := settings.smtp_url.get_secret_value():
+        yield _mail(url, settings)
     if settings.http_port >= _PORT_RANGE_FROM:
         yield Finding(
             "HTTP port range",
@@ -149,6 +153,16 @@ def _settings(settings: Settings) -> Iterator[Finding]:
             f"{settings.http_port} lies where the kernel takes ports for outgoing connections",
             f"set AIQLEADS_HTTP_PORT below {_PORT_RANGE_FROM}",
         )
+
+
+def _mail(url: str, settings: Settings) -> Finding:
+    """Whether e-mails could be written and handed over; the server is not asked."""
+    try:
+        server = SmtpServer.parse(url)
+        Letters(settings.mail_from, settings.public_url)
+    except ValueError as error:
+        return Finding("e-mail", False, str(error), "mend AIQLEADS_SMTP_URL or _MAIL_FROM")
+    return Finding("e-mail", True, f"by {server.host} port {server.port}")
 
 
 def _port(settings: Settings, installation: Installation | None) -> Finding:
@@ -205,7 +219,26 @@ async def _database(database_url: str) -> list[Finding]:
         if not problems:
             found.append(Finding("books", True, "ledger, seats and journal agree"))
         found += await _sources(database_url)
+        found += await _mails(database_url)
     return found
+
+
+async def _mails(database_url: str) -> list[Finding]:
+    """E-mails that were given up, or that nobody sends."""
+    connection = await asyncpg.connect(database_url, timeout=5)
+    try:
+        failed, late = await connection.fetchrow(
+            "SELECT count(*) FILTER (WHERE mail_state = 'failed'),"
+            " count(*) FILTER (WHERE mail_state = 'waiting'"
+            " AND mail_due_at < now() - interval '10 minutes')"
+            " FROM notifications WHERE created_at > now() - interval '1 day'"
+        )
+    finally:
+        await connection.close()
+    if not failed and not late:
+        return [Finding("e-mails", True, "none was given up today, none is late")]
+    detail = f"{failed} given up and {late} late, of the last day"
+    return [Finding("e-mails", False, detail, "see docs/Operations.md, section Carts and e-mail")]
 
 
 async def _sources(database_url: str) -> list[Finding]:

@@ -171,7 +171,7 @@ def examine_actors(
     installation: Installation | None,
     parts: Sequence[Health],
 ) -> list[Health]:
-    """Each market's book and desk, by their own word; none if Ray, in `parts`, is not well.
+    """The actors, by their own word; none if Ray, in `parts`, is not well.
 
     The API answers reads while a book is away, so its health says nothing of theirs.
     """
@@ -193,8 +193,10 @@ def _actor(name: str, said: dict[str, Any] | None, log: str) -> Health:
     if said is None:
         return Health(name, False, "does not answer", log=log)
     if not said["serving"]:
-        return Health(name, False, "is loading its market", pid=said.get("pid"), log=log)
+        return Health(name, False, "is not serving yet", pid=said.get("pid"), log=log)
     detail = f"{said['leads']} leads, feed at {said['feed_seq']}" if "leads" in said else "serving"
+    if "carts" in said:
+        detail = f"{said['carts']} carts, {said['waiting']} buyers to be told"
     if "runs" in said:
         detail = f"running {', '.join(said['runs'])}" if said["runs"] else "waiting for a turn"
     return Health(name, True, detail, pid=said.get("pid"), log=log)

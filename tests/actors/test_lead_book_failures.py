@@ -8,17 +8,22 @@ import gc
 import random
 import secrets
 import weakref
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import pytest
 
 from actors.client import AWAY, BookUnavailable
+from engine.adapters.postgres.book_store import BookStore
 from engine.adapters.redis import feed_stream
 from engine.market import commands as c
 from engine.market.answers import Answer, Bought, Held, Request
 from engine.market.listing import Listing
+from engine.market.outcome import StoredAnswer
 from tests.actors.faults import FailingConnection, wire
-from tests.actors.trading_house import TradingHouse, until
+from tests.actors.trading_house import TradingHouse, trading_house, until
 
 MINUTE_NS = 60_000_000_000
 
@@ -141,8 +146,39 @@ async def test_a_wallet_that_stays_locked_costs_no_reload(house: TradingHouse) -
 
 @pytest.mark.parametrize("busy", [True, False], ids=["busy", "idle"])
 async def test_of_two_live_books_the_older_stops(house: TradingHouse, busy: bool) -> None:
+    await the_older_of_two_books_stops(house, busy)
+
+
+async def test_a_book_without_fencing_is_caught(fresh_database_url: str, redis_url: str) -> None:
+    """The same, of a store that lets every book write: what the older one sold stands. In a
+    database of its own, for what is left there fails every audit."""
+
+    async def connect() -> Unfenced:
+        return await Unfenced.connect(house.database_url, house.market)
+
+    async with trading_house(fresh_database_url, redis_url) as house:
+        with pytest.raises(AssertionError):
+            await the_older_of_two_books_stops(house, busy=True, connect=connect)
+        assert [row["order_id"] for row in await house.orders()] == ["stale"]
+
+
+class Unfenced(BookStore):
+    """Asks for whichever epoch there is."""
+
+    @asynccontextmanager
+    async def flush(
+        self, epoch: int, command_ids: Sequence[bytes] = ()
+    ) -> AsyncIterator[dict[bytes, StoredAnswer]]:
+        current = await self.connection.fetchval(
+            "SELECT epoch FROM markets WHERE market = $1", self.market
+        )
+        async with super().flush(current, command_ids) as known:
+            yield known
+
+
+async def the_older_of_two_books_stops(house: TradingHouse, busy: bool, **options: Any) -> None:
     left: list[str] = []
-    old = await house.book(on_fenced=lambda: left.append("old"))
+    old = await house.book(on_fenced=lambda: left.append("old"), **options)
     ann, lead_id = await house.buyer(), await house.lead(max_buyers=3)
     new = await house.book(on_fenced=lambda: left.append("new"))
     if busy:

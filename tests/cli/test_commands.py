@@ -99,7 +99,7 @@ def test_migrate_brings_a_configured_database_up_to_date(
 
 def test_benchmarks_are_listed_and_run(tmp_path: Path) -> None:
     listed = json.loads(aiqleads(tmp_path, "bench", "--json").stdout)
-    assert {"book", "feed", "hold", "purchase", "recovery"} <= set(listed)
+    assert {"book", "feed", "hold", "purchase", "recovery", "standing_orders"} <= set(listed)
     small = ("--leads", "100", "--decisions", "200", "--runs", "1")
     done = aiqleads(tmp_path, "bench", "book", *small)
     assert done.returncode == 0, done.stderr

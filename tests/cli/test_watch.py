@@ -3,16 +3,17 @@
 import asyncio
 import contextlib
 import json
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
+import httpx
 import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from serve_apps.cli.watch import FeedWatcher, WatchRefused, line_of, lines
+from aiqleads.client import AsyncClient
+from serve_apps.cli.watch import WatchRefused, events, line_of, lines
 
 LEAD = {
     "lead_id": "abc",
@@ -33,17 +34,15 @@ async def feed(handler: Handler) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def watcher(url: str, since: int | None = None) -> FeedWatcher:
-    found = FeedWatcher(url, "a@example.com", "pw", "austin", since, random.Random(1))
-
-    async def log_in() -> str:
-        return "token"
-
-    found._log_in = log_in  # type: ignore[method-assign]
-    return found
+def log_in(request: httpx.Request) -> httpx.Response:
+    assert request.url.path == "/v1/auth/login"
+    if json.loads(request.content)["password"] != "pw":
+        return httpx.Response(401, json={"type": "invalid-credentials"})
+    tokens = {"access_token": "a", "refresh_token": "r", "expires_in": 900}
+    return httpx.Response(200, json=tokens)
 
 
-def events(first: int, last: int) -> str:
+def told(first: int, last: int) -> str:
     return json.dumps(
         {
             "type": "events",
@@ -58,9 +57,23 @@ def events(first: int, last: int) -> str:
     )
 
 
-async def take(found: FeedWatcher, count: int) -> list[dict[str, Any]]:
+def snapshot(seq: int, last: bool) -> str:
+    frame = {"type": "snapshot", "channel": "market:austin", "seq": seq, "part": 0, "last": last}
+    return json.dumps({**frame, "leads": [LEAD, {**LEAD, "lead_id": "def"}]})
+
+
+async def take(
+    url: str, count: int, since: int | None = None, password: str = "pw"
+) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
-    async with contextlib.aclosing(found.events()) as stream:
+    async with (
+        asyncio.timeout(20),
+        httpx.AsyncClient(transport=httpx.MockTransport(log_in)) as http,
+        AsyncClient(
+            url, email="a@example.com", password=password, http=http, trust_env=False
+        ) as client,
+        contextlib.aclosing(events(client, "austin", since)) as stream,
+    ):
         async for item in stream:
             items.append(item)
             if len(items) == count:
@@ -75,17 +88,17 @@ async def test_a_cut_feed_goes_on_where_it_ended() -> None:
         request = json.loads(await socket.recv())
         asked.append(request)
         if len(asked) == 1:
-            leads = {"type": "snapshot", "seq": 7, "part": 0, "last": True, "leads": [LEAD]}
-            await socket.send(json.dumps(leads))
-            await socket.send(events(8, 9))
+            await socket.send(snapshot(7, last=True))
+            await socket.send(told(8, 9))
             await socket.close(1012)
         else:
-            await socket.send(events(request["since"] + 1, request["since"] + 2))
+            await socket.send(told(request["since"] + 1, request["since"] + 2))
             await socket.wait_closed()
 
-    async with feed(handler) as url, asyncio.timeout(20):
-        items = await take(watcher(url), 5)
-    assert [item["seq"] for item in items] == [7, 8, 9, 10, 11]
+    async with feed(handler) as url:
+        items = await take(url, 6)
+    assert [item["seq"] for item in items] == [7, 7, 8, 9, 10, 11]
+    assert items[2] == {"kind": "event", **json.loads(told(8, 8))["events"][0]}
     assert "since" not in asked[0]
     assert asked[1]["since"] == 9
 
@@ -95,13 +108,11 @@ async def test_an_unfinished_snapshot_is_asked_for_again() -> None:
 
     async def handler(socket: ServerConnection) -> None:
         asked.append(json.loads(await socket.recv()))
-        last = len(asked) > 1
-        frame = {"type": "snapshot", "seq": 7, "part": 0, "last": last, "leads": [LEAD]}
-        await socket.send(json.dumps(frame))
+        await socket.send(snapshot(7, last=len(asked) > 1))
         await socket.close()
 
-    async with feed(handler) as url, asyncio.timeout(20):
-        items = await take(watcher(url), 2)
+    async with feed(handler) as url:
+        items = await take(url, 2)
     assert all("since" not in request for request in asked)
 
     async def again() -> AsyncIterator[dict[str, Any]]:
@@ -110,7 +121,18 @@ async def test_an_unfinished_snapshot_is_asked_for_again() -> None:
 
     said = [line async for line in lines(again())]
     assert len(said) == 1, "a snapshot is one line"
-    assert " 1 leads" in said[0]
+    assert " 2 leads" in said[0]
+
+
+async def test_a_watch_begins_after_a_number() -> None:
+    async def handler(socket: ServerConnection) -> None:
+        request = json.loads(await socket.recv())
+        await socket.send(told(request["since"] + 1, request["since"] + 1))
+        await socket.wait_closed()
+
+    async with feed(handler) as url:
+        [item] = await take(url, 1, since=40)
+    assert item["seq"] == 41
 
 
 async def test_an_unknown_market_ends_the_watch() -> None:
@@ -119,27 +141,37 @@ async def test_an_unknown_market_ends_the_watch() -> None:
         await socket.send(json.dumps({"type": "error", "problem": {"detail": "no such channel"}}))
         await socket.wait_closed()
 
-    async with feed(handler) as url, asyncio.timeout(20):
-        with pytest.raises(WatchRefused, match="no such channel"):
-            await take(watcher(url), 1)
+    async with feed(handler) as url:
+        with pytest.raises(WatchRefused, match=r"market:austin.*no such channel"):
+            await take(url, 1)
+
+
+async def test_a_wrong_password_ends_the_watch() -> None:
+    async def never(socket: ServerConnection) -> None:
+        await socket.wait_closed()
+
+    async with feed(never) as url:
+        with pytest.raises(WatchRefused, match="can't log in"):
+            await take(url, 1, password="wrong")
 
 
 async def test_a_forbidden_feed_ends_the_watch() -> None:
     def refuse(connection: ServerConnection, request: Request) -> Response:
-        return connection.respond(HTTPStatus.FORBIDDEN, "no")
+        response = connection.respond(HTTPStatus.FORBIDDEN, json.dumps({"type": "forbidden"}))
+        response.headers["Content-Type"] = "application/problem+json"
+        return response
 
     async def never(socket: ServerConnection) -> None:
         await socket.wait_closed()
 
     async with serve(never, "127.0.0.1", 0, process_request=refuse) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with asyncio.timeout(20):
-            with pytest.raises(WatchRefused, match="403"):
-                await take(watcher(url), 1)
+        with pytest.raises(WatchRefused, match="403"):
+            await take(url, 1)
 
 
 def test_a_line_tells_what_happened() -> None:
-    line = line_of({"kind": "event", **json.loads(events(8, 8))["events"][0]})
+    line = line_of({"kind": "event", **json.loads(told(8, 8))["events"][0]})
     assert line.startswith("10:20:30 #8")
     for part in ("lead.held", "31 credits", "2/3 seats", "abc"):
         assert part in line

@@ -19,7 +19,9 @@ import pytest
 from actors.client import MarketClient
 from engine.market import commands as c
 from engine.market.answers import Bought, Done
+from engine.market.cart_shards import shard_of
 from engine.settings import Settings
+from tests.actors.cart_stand import MINUTE, SECOND, CartStand, cart_stand
 from tests.actors.faults import wire
 from tests.actors.trading_house import TradingHouse, trading_house, until
 
@@ -36,6 +38,16 @@ async def house(settings: Settings) -> AsyncIterator[TradingHouse]:
         house.market = MARKET
         house.client = MarketClient(ray_transport(), patience=120.0)
         yield house
+
+
+@pytest.fixture
+async def stand(house: TradingHouse) -> AsyncIterator[CartStand]:
+    """Holds in a market without a book: written by hand, they are in no journal."""
+    async with (
+        trading_house(house.database_url, house.redis_url) as bookless,
+        cart_stand(bookless) as stand,
+    ):
+        yield stand
 
 
 async def status(settings: Settings, name: str = f"book:{MARKET}") -> dict[str, Any] | None:
@@ -63,7 +75,7 @@ async def test_every_market_is_launched_and_a_second_launch_changes_nothing(
     progress: list[str] = []
     await asyncio.to_thread(launch, settings, progress.append)
     names = {f"{kind}:{market}" for kind in ("book", "desk") for market in ("reno", "boise")}
-    names.add("scheduler")
+    names |= {"carts:0", "scheduler"}
     assert set(progress) == names
     first = await asyncio.to_thread(statuses, settings)
     assert {name for name, said in first.items() if said and said["serving"]} == names
@@ -170,6 +182,47 @@ async def test_a_fenced_book_does_not_come_back(settings: Settings) -> None:
         assert not house.books[0].fenced
 
 
+async def test_a_killed_shard_of_carts_comes_back_and_reminds_once(
+    stand: CartStand, settings: Settings
+) -> None:
+    ann, bob = await stand.house.buyer(), await stand.house.buyer()
+    # One reminder comes due while nobody is there, the other later.
+    missed = await stand.hold(ann, 10 * MINUTE + SECOND)
+    later = await stand.hold(bob, 10 * MINUTE + 15 * SECOND)
+    await stand.say_held(ann, *missed)
+    await stand.say_held(bob, *later)
+    victim = await pid(settings, "carts:0")
+    os.kill(victim, signal.SIGKILL)
+    await until(lambda: len(stand.heard(bob, "hold.expiring")) == 1, seconds=120)
+    assert await pid(settings, "carts:0") != victim
+    assert await stand.keys(ann) == [f"hold.expiring:{missed[0]}:{missed[1]}:10"]
+    assert await stand.keys(bob) == [f"hold.expiring:{later[0]}:{later[1]}:10"]
+
+
+async def test_carts_move_when_there_are_more_shards_and_back(
+    stand: CartStand, settings: Settings
+) -> None:
+    import ray
+
+    from actors.launch import launch
+
+    users = [await stand.house.buyer() for _ in range(8)]
+    holds = [await stand.hold(user, 10 * MINUTE + 15 * SECOND) for user in users]
+    more = settings.model_copy(update={"cart_shards": 2})
+    await asyncio.to_thread(launch, more)
+    shards = [ray.get_actor(f"carts:{index}", namespace="aiqleads") for index in range(2)]
+    for user, (lead_id, _) in zip(users, holds, strict=True):
+        cart = await shards[shard_of(user, 2)].cart.remote(user)
+        assert [held.lead_id for held in cart.holds] == [lead_id]
+    await asyncio.to_thread(launch, settings)
+    carts = [await shards[0].cart.remote(user) for user in users]
+    assert [cart.holds[0].lead_id for cart in carts] == [lead_id for lead_id, _ in holds]
+    with pytest.raises(ValueError, match="carts:1"):
+        ray.get_actor("carts:1", namespace="aiqleads")
+    await until(lambda: all(stand.heard(user, "hold.expiring") for user in users), seconds=120)
+    assert [len(stand.heard(user, "hold.expiring")) for user in users] == [1] * 8
+
+
 async def test_launch_replaces_what_is_gone(settings: Settings) -> None:
     import ray
 
@@ -192,7 +245,7 @@ async def test_stopped_actors_are_gone_and_their_market_is_kept(
 
     ann, lead_id = await house.buyer(), await house.lead()
     pids = [said["pid"] for said in (await asyncio.to_thread(statuses, settings)).values() if said]
-    assert len(pids) == 5
+    assert len(pids) == 6
     await asyncio.to_thread(stop_actors, settings)
     await until(lambda: not any(psutil.pid_exists(each) for each in pids), seconds=60)
     assert set((await asyncio.to_thread(statuses, settings)).values()) == {None}

@@ -1,4 +1,8 @@
-"""People who use the market over HTTP: each signed in, each with requests of their own."""
+"""People who use the market over HTTP: each signed in, each with requests of their own.
+
+What they do along the way they do by the client, as any program would. What a test is about,
+a status, a header, a body as it is on the wire, they ask for in the raw.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,10 @@ import secrets
 from typing import Any
 
 import httpx
+import msgspec
 
+from aiqleads.client import AsyncClient
+from aiqleads.client.answers.accounts import Tokens
 from tests.e2e.own_installation import OwnInstallation
 
 # The overview of markets may be a second old.
@@ -18,7 +25,7 @@ _numbers = itertools.count(1)
 
 
 class Buyer:
-    """Somebody signed in. Requests return the answer as it is."""
+    """Somebody signed in. `client` is theirs; the other methods return answers as they are."""
 
     def __init__(
         self, http: httpx.AsyncClient, user_id: str, email: str, tokens: dict[str, Any]
@@ -28,6 +35,11 @@ class Buyer:
         self.email = email
         self.access_token: str = tokens["access_token"]
         self.refresh_token: str = tokens["refresh_token"]
+        # A test's tokens are not to change under its hands: they are taken to live long.
+        kept = Tokens(
+            access_token=self.access_token, refresh_token=self.refresh_token, expires_in=3600
+        )
+        self.client = client_of(http, tokens=kept)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -58,14 +70,12 @@ class Buyer:
         return await self.ask("POST", "/v1/checkout", key=key or new_key(), json=body)
 
     async def balance(self) -> int:
-        balance: int = (await self.read("/v1/wallet"))["balance"]
-        return balance
+        return (await self.client.wallet()).balance
 
     async def seq(self, market: str) -> int:
         """The newest feed number, nothing younger than this call missing."""
         await asyncio.sleep(OVERVIEW_LAG_SECONDS)
-        seq: int = (await self.read(f"/v1/markets/{market}"))["seq"]
-        return seq
+        return (await self.client.market(market)).seq
 
     async def everything(self, path: str, **params: Any) -> list[dict[str, Any]]:
         """All items of a list, page by page."""
@@ -90,15 +100,13 @@ class People:
     async def register(self, name: str = "Ada Buyer", **more: Any) -> tuple[str, str]:
         """(user id, e-mail) of a new account."""
         email = f"buyer{next(_numbers)}.{secrets.token_hex(4)}@e2e.example"
-        form = {"email": email, "password": PASSWORD, "full_name": name, **more}
-        answer = await self.http.post("/v1/auth/register", json=form)
-        assert answer.status_code == 201, answer.text
-        return answer.json()["user_id"], email
+        account = await client_of(self.http).register(email, PASSWORD, name, **more)
+        return account.user_id, email
 
     async def sign_in(self, user_id: str, email: str, password: str = PASSWORD) -> Buyer:
-        answer = await self.http.post("/v1/auth/login", json={"email": email, "password": password})
-        assert answer.status_code == 200, answer.text
-        return Buyer(self.http, user_id, email, answer.json())
+        kept: list[Tokens | None] = []
+        await client_of(self.http, on_tokens=kept.append).login(email, password)
+        return Buyer(self.http, user_id, email, msgspec.to_builtins(kept[-1]))
 
     async def buyer(self, *, credits: int = 0, plan: str | None = None) -> Buyer:
         """A new buyer, signed in, with so many credits more than everyone gets."""
@@ -127,6 +135,11 @@ class People:
         admin = await self.admin()
         answer = await admin.ask("PATCH", f"/v1/admin/users/{buyer.user_id}", json=patch)
         assert answer.status_code == 200, answer.text
+
+
+def client_of(http: httpx.AsyncClient, **options: Any) -> AsyncClient:
+    """A client over shared connections: there is nothing of it to close."""
+    return AsyncClient(str(http.base_url), http=http, trust_env=False, **options)
 
 
 def new_key() -> str:

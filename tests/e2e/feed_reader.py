@@ -1,4 +1,9 @@
-"""One reader of the feed: keeps every frame, and refuses a gap or a repeat."""
+"""One reader of the feed: keeps every frame as it came, and refuses a gap or a repeat.
+
+The socket is a test's own, for its handshake, its close code and its raw text are what tests
+look at. What the text means is the client's business: a `Follower` says whether frames join,
+a `MarketView` what they add up to.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +13,17 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
+import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+
+from aiqleads.client.answers.leads import LeadNow
+from aiqleads.client.errors import Problem
+from aiqleads.client.feed.channels import Channel
+from aiqleads.client.feed.follower import Follower, Gap
+from aiqleads.client.feed.frames import BrokenFrame
+from aiqleads.client.feed.market_view import MarketView
+from aiqleads.client.feed.messages import Snapshot
 
 WAIT_SECONDS = 15.0
 
@@ -21,20 +35,45 @@ class FeedReader:
         self.socket = socket
         self.frames: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
-        self.leads: dict[str, dict[str, Any]] = {}
-        self.seq: int | None = None
         self.broken: str | None = None
+        self._follower = Follower()
+        self._follower.opened()
+        self._view = MarketView("")
+        self._before: dict[str, dict[str, Any]] = {}
         self._moved = asyncio.Condition()
         self._ended = False
+
+    @property
+    def seq(self) -> int | None:
+        return self._view.seq
+
+    @property
+    def leads(self) -> dict[str, dict[str, Any]]:
+        """The five fields of each lead on offer, by id."""
+        if self._view.seq is None:
+            return self._before
+        return {
+            lead_id: {name: getattr(lead, name) for name in THIN}
+            for lead_id, lead in self._view.leads.items()
+        }
+
+    @leads.setter
+    def leads(self, known: dict[str, dict[str, Any]]) -> None:
+        """What another reader knew, to go on from with a `since`."""
+        self._before = known
 
     async def send(self, message: Mapping[str, Any] | str) -> None:
         await self.socket.send(message if isinstance(message, str) else json.dumps(message))
 
     async def subscribe(self, channel: str, *, since: int | None = None) -> None:
-        """Ask for a channel; with a `since` events must follow it at once."""
-        request: dict[str, Any] = {"op": "subscribe", "channel": channel}
+        """Ask for a channel; with a `since` events must follow it at once, or a snapshot."""
+        request = self._follower.add(Channel(channel, since=since))
+        assert request is not None
+        market = channel.partition(":")[2]
+        self._view = MarketView(market)
         if since is not None:
-            request["since"] = self.seq = since
+            known = tuple(msgspec.convert(lead, LeadNow) for lead in self._before.values())
+            self._view.apply(Snapshot(market=market, seq=since, leads=known))
         await self.send(request)
 
     async def snapshot(self, market: str) -> dict[str, dict[str, Any]]:
@@ -81,43 +120,36 @@ class FeedReader:
         """Take frames until the socket closes."""
         with contextlib.suppress(ConnectionClosed):
             async for text in self.socket:
-                await self._take(json.loads(text))
+                await self._take(str(text))
         async with self._moved:
             self._ended = True
             self._moved.notify_all()
 
-    async def _take(self, frame: dict[str, Any]) -> None:
+    async def _take(self, text: str) -> None:
+        frame = json.loads(text)
         self.frames.append(frame)
-        if frame["type"] == "snapshot":
-            self._take_snapshot(frame)
-        elif frame["type"] == "events":
-            self._take_events(frame)
+        if frame["type"] == "events":
+            self.events += frame["events"]
+            if [e["seq"] for e in frame["events"]] != [*_numbers(frame)]:
+                self.broken = f"events {_numbers(frame)} are {[e['seq'] for e in frame['events']]}"
+        elif frame["type"] == "snapshot" and len(frame["leads"]) > 1000:
+            self.broken = f"{len(frame['leads'])} leads in one snapshot frame"
+        self._understand(text)
         async with self._moved:
             self._moved.notify_all()
 
-    def _take_snapshot(self, frame: dict[str, Any]) -> None:
-        if len(frame["leads"]) > 1000:
-            self.broken = f"{len(frame['leads'])} leads in one snapshot frame"
-        if frame["part"] == min(f["part"] for f in self.frames if f["type"] == "snapshot"):
-            self.leads.clear()
-        self.leads.update({lead["lead_id"]: lead for lead in frame["leads"]})
-        if frame["last"]:
-            self.seq = frame["seq"]
+    def _understand(self, text: str) -> None:
+        try:
+            # A problem is what some tests ask for.
+            with contextlib.suppress(Problem):
+                for message in self._follower.take(text).messages:
+                    self._view.apply(message)
+        except (Gap, BrokenFrame) as error:
+            self.broken = str(error)
 
-    def _take_events(self, frame: dict[str, Any]) -> None:
-        first, last = frame["from_seq"], frame["to_seq"]
-        if self.seq is not None and first != self.seq + 1:
-            self.broken = f"events {first}..{last} after {self.seq}"
-        if [event["seq"] for event in frame["events"]] != list(range(first, last + 1)):
-            self.broken = f"events {first}..{last} are {[e['seq'] for e in frame['events']]}"
-        self.seq = last
-        self.events += frame["events"]
-        for event in frame["events"]:
-            lead = event["lead"]
-            if lead["lead_state"] in ("available", "held"):
-                self.leads[lead["lead_id"]] = thin(lead)
-            else:
-                self.leads.pop(lead["lead_id"], None)
+
+def _numbers(frame: Mapping[str, Any]) -> range:
+    return range(frame["from_seq"], frame["to_seq"] + 1)
 
 
 THIN = ("lead_id", "lead_state", "price", "max_buyers", "seats_left")

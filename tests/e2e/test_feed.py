@@ -69,7 +69,7 @@ async def test_since_the_beginning_is_the_whole_journal(people: People) -> None:
 async def test_since_the_future_is_answered_by_a_snapshot(people: People) -> None:
     buyer = await people.buyer()
     async with feed(people.installation.base_url, buyer.access_token) as reader:
-        await reader.send({"op": "subscribe", "channel": f"market:{MARKET}", "since": 10**9})
+        await reader.subscribe(f"market:{MARKET}", since=10**9)
         await reader.message("snapshot")
         newest = await buyer.seq(MARKET)
         # A snapshot may be a moment old; the events since then follow it.

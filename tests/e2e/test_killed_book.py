@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
-from typing import Any
 
-import httpx
 import psutil
 
-from tests.e2e.buyer import Buyer, People, new_key
+from aiqleads.client.answers.trading import BoughtOrder
+from aiqleads.client.errors import Conflict
+from tests.e2e.buyer import Buyer, People
 from tests.e2e.feed_reader import feed, without_price
 
 MARKET = "dallas"
 TRADERS = 16
 LOAD_SECONDS = 8.0
 KILL_AFTER_SECONDS = 2.0
-ANSWERED_WITHIN_SECONDS = 60.0
 
 
 class Trader:
-    """Buys, holds and releases; a request without an outcome is sent again under its key."""
+    """Buys, holds and releases by the client, which sends what has no outcome again under its
+    key. Only decided answers come here."""
 
     def __init__(self, buyer: Buyer, leads: list[str], rng: random.Random) -> None:
         self.buyer = buyer
-        self.acknowledged: dict[str, dict[str, Any]] = {}
-        self.unavailable = 0
+        self.acknowledged: dict[str, BoughtOrder] = {}
         self.answered_at = 0.0
         self._leads = leads
         self._rng = rng
@@ -34,40 +34,21 @@ class Trader:
     async def trade(self, until: float) -> None:
         while time.monotonic() < until:
             lead_id = self._rng.choice(self._leads)
-            if self._rng.random() < 0.3:
-                await self._buy(lead_id)
-            else:
-                await self._hold_and_release(lead_id)
-
-    async def _buy(self, lead_id: str) -> None:
-        answer = await self._settle("POST", f"/v1/leads/{lead_id}/buy", {})
-        if answer.status_code == 201:
-            [order] = answer.json()["orders"]
-            self.acknowledged[order["order_id"]] = order
-        else:
-            assert answer.status_code == 409, answer.text
+            # Another was faster, or this buyer was: that is decided too.
+            with contextlib.suppress(Conflict):
+                if self._rng.random() < 0.3:
+                    [order] = (await self.buyer.client.buy(lead_id)).orders
+                    self.acknowledged[order.order_id] = order
+                else:
+                    await self._hold_and_release(lead_id)
+            self.answered_at = time.monotonic()
 
     async def _hold_and_release(self, lead_id: str) -> None:
-        form = {"lead_id": lead_id, "hold": "15m"}
-        answer = await self._settle("POST", "/v1/cart/items", form)
-        if answer.status_code == 201:
-            answer = await self._settle("DELETE", f"/v1/cart/items/{lead_id}", None)
-            assert answer.status_code == 204, answer.text
-        else:
-            assert answer.status_code == 409, answer.text
-
-    async def _settle(self, method: str, path: str, body: Any) -> httpx.Response:
-        """The decided answer. 503 says: outcome unknown, repeat with the same key."""
-        key, deadline = new_key(), time.monotonic() + ANSWERED_WITHIN_SECONDS
-        while True:
-            answer = await self.buyer.ask(method, path, key=key, json=body)
-            if answer.status_code != 503:
-                self.answered_at = time.monotonic()
-                return answer
-            self.unavailable += 1
-            assert answer.json()["type"] == "unavailable"
-            assert time.monotonic() < deadline, "unavailable for too long"
-            await asyncio.sleep(float(answer.headers["retry-after"]) * 0.2)
+        await self.buyer.client.hold(lead_id)
+        try:
+            await self.buyer.client.release(lead_id)
+        except Conflict as error:
+            raise AssertionError(f"a hold was lost: {error}") from error
 
 
 async def test_a_killed_book_loses_and_repeats_nothing(people: People) -> None:
@@ -115,17 +96,18 @@ async def _assert_orders_are_what_was_acknowledged(
     traders: list[Trader], balances: list[int]
 ) -> None:
     for trader, balance in zip(traders, balances, strict=True):
-        listed = await trader.buyer.everything("/v1/orders")
-        assert len({order["order_id"] for order in listed}) == len(listed)
-        assert len({order["lead_id"] for order in listed}) == len(listed)
-        assert {order["order_id"] for order in listed} == set(trader.acknowledged)
-        for order in listed:
-            assert {k: order[k] for k in trader.acknowledged[order["order_id"]]} == (
-                trader.acknowledged[order["order_id"]]
-            )
-        paid = sum(order["price"] for order in listed)
+        listed = await trader.buyer.client.orders().all()
+        assert len({order.lead_id for order in listed}) == len(listed)
+        assert sorted(map(_essence, listed)) == sorted(map(_essence, trader.acknowledged.values()))
+        paid = sum(order.price for order in listed)
         assert await trader.buyer.balance() == balance - paid
-        assert (await trader.buyer.read("/v1/cart"))["items"] == []
+        assert not (await trader.buyer.client.cart()).items
+
+
+def _essence(order: BoughtOrder) -> tuple[object, ...]:
+    contact = order.contact
+    assert contact is not None
+    return order.order_id, order.lead_id, order.price, order.bought_at, contact.phone or ""
 
 
 async def _assert_trading_goes_on(people: People, leads: list[str]) -> None:

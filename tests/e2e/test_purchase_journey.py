@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from aiqleads.client.errors import AlreadyBought
 from tests.e2e.buyer import Buyer, People, assert_problem, new_key
 from tests.e2e.feed_reader import THIN, feed, thin, without_price
 
@@ -63,6 +66,33 @@ async def test_a_buyer_finds_holds_and_buys_a_lead_and_nobody_else_learns_of_it(
             # A snapshot may be a moment old; the events since then follow it.
             await fresh.until(lambda: fresh.seq == theirs.seq)
         assert without_price(fresh.leads) == without_price(theirs.leads)
+
+
+async def test_a_program_does_the_same_with_the_client(people: People) -> None:
+    buyer = (await people.buyer(credits=500)).client
+    async with buyer.view("austin") as view:
+        found = buyer.search(market="austin", near=(30.2672, -97.7431), radius_m=5000)
+        lead = next(lead for lead in await found.all() if lead.lead_state == "available")
+        assert (lead.price, lead.seats_left) == (
+            view.leads[lead.lead_id].price,
+            view.leads[lead.lead_id].seats_left,
+        )
+        held = await buyer.hold(lead.lead_id)
+        await view.until(
+            lambda view: view.leads[lead.lead_id].seats_left == lead.seats_left - 1, 15
+        )
+        assert [item.held_until for item in (await buyer.cart()).items] == [held.held_until]
+        purchase = await buyer.checkout()
+        [order] = await buyer.orders().all()
+        assert order.order_id == purchase.orders[0].order_id
+        assert order.contact == purchase.orders[0].contact
+        assert order.contact is not None
+        assert order.contact.name
+        assert sum(entry.amount for entry in await buyer.entries().all()) == (
+            purchase.wallet.balance
+        )
+    with pytest.raises(AlreadyBought):
+        await buyer.buy(lead.lead_id)
 
 
 async def test_what_stays_readable_of_a_sold_lead(people: People) -> None:

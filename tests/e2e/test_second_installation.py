@@ -19,15 +19,18 @@ import psutil
 import pytest
 import redis
 
+from aiqleads.client.feed import channels
+from aiqleads.client.feed.messages import LeadEvent, Snapshot
 from tests.e2e import canary_world
 from tests.e2e.buyer import Buyer, People, assert_problem, new_key
 from tests.e2e.canary_world import MARKET, QUESTIONS, canaries_in
 from tests.e2e.conftest import http_client, stop_and_check
-from tests.e2e.feed_reader import FeedReader, feed
+from tests.e2e.feed_reader import WAIT_SECONDS, FeedReader, feed
 from tests.e2e.own_installation import OwnInstallation
 
 BASIC_LIMIT = 30
 RETURNS_WITHIN_SECONDS = 30.0
+KINDS = ["lead.held", "lead.released"]
 _PRO = {"plan": "pro"}
 
 
@@ -153,25 +156,23 @@ async def test_trading_and_feed_go_on_without_redis(second: OwnInstallation) -> 
 async def test_a_killed_replica_comes_back_and_its_readers_resume(second: OwnInstallation) -> None:
     async with http_client(second) as http:
         buyer = await People(second, http).buyer(plan="pro")
-        async with feed(second.base_url, buyer.access_token) as reader:
+        async with (
+            feed(second.base_url, buyer.access_token) as reader,
+            buyer.client.feed(channels.market("phoenix")) as following,
+        ):
             await reader.snapshot("phoenix")
+            assert isinstance(await following.next(WAIT_SECONDS), Snapshot)
             _kill(second, "api")
             assert await reader.close_code() == 1006
             since = reader.seq
-        deadline = time.monotonic() + RETURNS_WITHIN_SECONDS
-        while True:
-            try:
-                assert (await http.get("/readyz")).status_code == 200
-                break
-            except httpx.TransportError:
-                assert time.monotonic() < deadline, "the replica did not come back"
-                await asyncio.sleep(0.1)
-        await _hold_and_release(buyer, "phoenix", 1)
+            await _hold_and_release_once_it_is_back(buyer, http)
+            # It came back by itself, and nothing is missing.
+            told = [await following.next(WAIT_SECONDS) for _ in range(2)]
+            assert [e.type for e in told if isinstance(e, LeadEvent)] == KINDS
         async with feed(second.base_url, buyer.access_token) as reader:
             await reader.subscribe("market:phoenix", since=since)
             await _read_until_now(buyer, reader)
-            kinds = [event["type"] for event in reader.events]
-            assert kinds == ["lead.held", "lead.released"]
+            assert [event["type"] for event in reader.events] == KINDS
 
 
 async def test_kill_of_everything_loses_nothing(second: OwnInstallation) -> None:
@@ -286,6 +287,18 @@ async def _hold_and_release(buyer: Buyer, market: str, times: int) -> None:
         assert held.status_code == 201, held.text
         released = await buyer.ask("DELETE", f"/v1/cart/items/{lead['lead_id']}")
         assert released.status_code == 204, released.text
+
+
+async def _hold_and_release_once_it_is_back(buyer: Buyer, http: httpx.AsyncClient) -> None:
+    deadline = time.monotonic() + RETURNS_WITHIN_SECONDS
+    while True:
+        try:
+            assert (await http.get("/readyz")).status_code == 200
+            break
+        except httpx.TransportError:
+            assert time.monotonic() < deadline, "the replica did not come back"
+            await asyncio.sleep(0.1)
+    await _hold_and_release(buyer, "phoenix", 1)
 
 
 async def _read_until_now(buyer: Buyer, reader: FeedReader) -> None:

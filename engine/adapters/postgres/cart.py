@@ -9,8 +9,12 @@ import msgspec
 
 from engine.adapters.postgres.teaser import TEASER_COLUMNS, TEASER_TABLES, teaser
 
-# A hold is live while now < held_until, whether or not its expiry is booked yet.
-_LIVE = "s.order_id IS NULL AND s.held_until > (extract(epoch FROM clock_timestamp()) * 1e6)::int8"
+# A hold is live while now < held_until, whether or not its expiry is booked yet. A seat
+# offered from the line is not yet a hold.
+_LIVE = (
+    "s.order_id IS NULL AND NOT s.is_offer"
+    " AND s.held_until > (extract(epoch FROM clock_timestamp()) * 1e6)::int8"
+)
 
 
 class CartItem(msgspec.Struct, frozen=True):

@@ -59,8 +59,8 @@ class Page(msgspec.Struct, frozen=True):
     facets: dict[str, list[dict[str, Any]]] | None
 
 
-class _Statement:
-    """The FROM and WHERE of a search, with its numbered arguments.
+class SearchStatement:
+    """The FROM and WHERE of a search over TEASER_TABLES, with its numbered arguments.
 
     PostgreSQL refuses an argument that no text refers to, so the parts that only some
     statements need are made when they are asked for.
@@ -95,7 +95,8 @@ class _Statement:
         for name, bound in search.ranges.items():
             column, comparison = RANGES[name[:-4]], ">=" if name.endswith("_min") else "<="
             conditions.append(f"{column} {comparison} {self.argument(bound)}::int8")
-        self.tables = f"{TEASER_TABLES} WHERE {' AND '.join(conditions)}"
+        self.condition = " AND ".join(conditions)
+        self.tables = f"{TEASER_TABLES} WHERE {self.condition}"
 
     def point(self) -> str:
         if self._point is None:
@@ -160,7 +161,7 @@ async def leads(
 async def _rows(
     connection: asyncpg.Connection, search: Search, after: tuple[Any, str] | None, limit: int
 ) -> list[asyncpg.Record]:
-    statement = _Statement(search)
+    statement = SearchStatement(search)
     key, kind, direction = statement.sort_key()
     distance = ""
     if search.near is not None:
@@ -181,7 +182,7 @@ async def _rows(
 
 
 async def _total(connection: asyncpg.Connection, search: Search) -> int:
-    statement = _Statement(search)
+    statement = SearchStatement(search)
     return int(
         await connection.fetchval(
             f"SELECT count(*) FROM (SELECT FROM {statement.tables} LIMIT {TOTAL_MAX}) found",
@@ -192,7 +193,7 @@ async def _total(connection: asyncpg.Connection, search: Search) -> int:
 
 async def _facet(connection: asyncpg.Connection, search: Search, name: str) -> list[dict[str, Any]]:
     """The commonest values among all that match, most first."""
-    statement = _Statement(search)
+    statement = SearchStatement(search)
     rows = await connection.fetch(
         f"SELECT value, count(*) AS count FROM (SELECT {FACETS[name]} AS value"
         f" FROM {statement.tables}) found WHERE value IS NOT NULL"
@@ -200,6 +201,24 @@ async def _facet(connection: asyncpg.Connection, search: Search, name: str) -> l
         *statement.arguments,
     )
     return [{"value": row["value"], "count": row["count"]} for row in rows]
+
+
+async def some(connection: asyncpg.Pool, lead_ids: list[str]) -> dict[str, dict[str, Any]]:
+    """Teasers by lead id, of those that buyers may see."""
+    rows = await connection.fetch(
+        f"SELECT {TEASER_COLUMNS} FROM {TEASER_TABLES}"
+        " WHERE l.lead_id = ANY($1) AND t.lead_state <> 'quarantined'",
+        lead_ids,
+    )
+    return {row["lead_id"]: teaser(row) for row in rows}
+
+
+async def has_words(connection: asyncpg.Pool, q: str) -> bool:
+    """Whether a search for `q` asks for anything: stop words alone match nothing."""
+    found: bool = await connection.fetchval(
+        "SELECT numnode(websearch_to_tsquery('english', $1)) > 0", q
+    )
+    return found
 
 
 async def one(connection: asyncpg.Pool, lead_id: str) -> dict[str, Any] | None:

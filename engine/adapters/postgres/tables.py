@@ -34,6 +34,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import CITEXT, JSON, JSONB, TSVECTOR
 
+from engine.adapters.postgres.search_vector import SEARCH_VECTOR
+
 metadata = MetaData(
     naming_convention={
         "ix": "%(table_name)s_%(column_0_N_name)s_idx",
@@ -197,12 +199,7 @@ leads = Table(
     Column(
         "search",
         TSVECTOR,
-        Computed(
-            "to_tsvector('english', coalesce(property_sub_type, '') || ' ' ||"
-            " coalesce(property_type, '') || ' ' || coalesce(city, '') || ' ' ||"
-            " coalesce(postal_code, '') || ' ' || coalesce(public_remarks, ''))",
-            persisted=True,
-        ),
+        Computed(SEARCH_VECTOR, persisted=True),
     ),
     CheckConstraint("quality BETWEEN 0 AND 1", name="quality"),
     Index("leads_location_idx", "location", postgresql_using="gist"),
@@ -679,4 +676,64 @@ uploads = Table(
     CheckConstraint("state IN ('waiting', 'approved', 'rejected', 'taken')", name="state"),
     Index("uploads_created_at_idx", text("created_at DESC"), "upload_id"),
     Index(None, "user_id"),
+)
+
+# --- carts and notifications ---------------------------------------------------------
+
+# Among how many shards the carts are spread: one row, written by whoever launches them.
+cart_shards = Table(
+    "cart_shards",
+    metadata,
+    Column("is_only", Boolean, primary_key=True, server_default="true"),
+    Column("shards", Integer, nullable=False),
+    CheckConstraint("is_only", name="is_only"),
+    CheckConstraint("shards >= 1", name="shards"),
+)
+
+# Which channels tell a buyer what; kinds that `channels` leaves out are told as by default.
+# Quiet hours are minutes of the day in the buyer's time zone.
+notification_settings = Table(
+    "notification_settings",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.user_id", ondelete="CASCADE"), primary_key=True),
+    Column("channels", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("quiet_start", SmallInteger),
+    Column("quiet_end", SmallInteger),
+    Column("time_zone", Text),
+    CheckConstraint(
+        "num_nulls(quiet_start, quiet_end, time_zone) IN (0, 3) AND quiet_start <> quiet_end"
+        " AND quiet_start BETWEEN 0 AND 1439 AND quiet_end BETWEEN 0 AND 1439",
+        name="quiet_hours",
+    ),
+)
+
+# What buyers were told, once by (user_id, key), and the outbox of e-mails. A row with neither
+# channel only keeps its key. `true_until` (µs) is the deadline of a hold or offer: the mail
+# is dropped when it is over. `mail_due_at` of a mail being sent is the end of its lease.
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("notification_id", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("facts", JSONB, nullable=False),
+    Column("true_until", BigInteger),
+    Column("in_app", Boolean, nullable=False),
+    Column("read_at", DateTime(timezone=True)),
+    Column("mail_state", Text, nullable=False, server_default="none"),
+    Column("mail_due_at", DateTime(timezone=True)),
+    Column("mail_tries", SmallInteger, nullable=False, server_default="0"),
+    Column("mail_error", Text),
+    _created(),
+    UniqueConstraint("user_id", "key"),
+    CheckConstraint(
+        "mail_state IN ('none', 'waiting', 'sent', 'failed', 'dropped')", name="mail_state"
+    ),
+    CheckConstraint("mail_state <> 'waiting' OR mail_due_at IS NOT NULL", name="mail_due_at"),
+    Index(None, "user_id", "created_at", "notification_id"),
+    Index("notifications_mail_idx", "mail_due_at", postgresql_where=text("mail_state = 'waiting'")),
+    Index("notifications_created_at_idx", "created_at", postgresql_using="brin"),
 )

@@ -146,8 +146,8 @@ def _tokens(deps: Deps, user_id: str, family_id: str, refresh_token: str) -> Ans
     )
 
 
-def require_market(deps: Deps, slug: str | None) -> None:
-    """Raises Problem `validation` if a market named in a body is not traded here."""
+def require_market(deps: Deps, slug: str | None, location: str = "body.preferred_market") -> None:
+    """Raises Problem `validation` if the market named at `location` is not traded here."""
     if slug is not None and slug not in deps.markets:
         known = ", ".join(deps.markets)
-        raise invalid("body.preferred_market", f"unknown market; known are {known}")
+        raise invalid(location, f"unknown market; known are {known}")

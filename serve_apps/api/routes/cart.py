@@ -46,6 +46,7 @@ async def get_cart(call: CurrentCall) -> Answer:
     answers={201: HoldAnswer},
     problems=(
         "not-found",
+        "insufficient-credits",
         "plan-required",
         "lead-unavailable",
         "already-held",
@@ -54,7 +55,10 @@ async def get_cart(call: CurrentCall) -> Answer:
     ),
 )
 async def hold(call: CurrentCall) -> Answer:
-    """Hold a seat at the price now, less the plan's discount."""
+    """Hold a seat at the price now, less the plan's discount; what the term costs is charged.
+
+    On a lead just listed the answer waits for the claims of others, at most half a second.
+    """
     form = call.parse(HoldRequest)
     _require_term(call, form.hold)
     leads = call.deps.leads
@@ -70,10 +74,18 @@ async def hold(call: CurrentCall) -> Answer:
     key="optional",
     body=ExtendRequest,
     answers={200: HoldAnswer},
-    problems=("not-found", "plan-required", "not-in-cart", "hold-expired", "already-bought"),
+    problems=(
+        "not-found",
+        "insufficient-credits",
+        "plan-required",
+        "not-in-cart",
+        "hold-expired",
+        "already-bought",
+    ),
 )
 async def extend(call: CurrentCall) -> Answer:
-    """A longer term for a hold, counted from the first hold of the lead."""
+    """A longer term for a hold, counted from the first hold of the lead; what it costs more
+    than the fee paid so far is charged."""
     form = call.parse(ExtendRequest)
     _require_term(call, form.hold)
     lead_id = call.params[0]

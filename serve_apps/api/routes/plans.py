@@ -24,4 +24,9 @@ def plan_entry(plan: Plan) -> dict[str, object]:
         "hold_terms": list(plan.terms_us),
         "holds_max": plan.holds_max,
         "discount_percent": plan.discount_percent,
+        "hold_value_max": plan.hold_value_max,
+        "hold_fee_percent": {term: plan.hold_fee_percent.get(term, 0) for term in plan.terms_us},
+        "hold_fee_credited": plan.is_hold_fee_credited,
+        "claim_priority": plan.claim_priority,
+        "standing_orders_max": plan.standing_orders_max,
     }

@@ -34,7 +34,10 @@ _REFUSALS = (
     problems=(*_REFUSALS, "price-changed"),
 )
 async def buy(call: CurrentCall) -> Answer:
-    """Buy a seat now; on an own hold at its locked price."""
+    """Buy a seat now; on an own hold at its locked price.
+
+    On a lead just listed the answer waits for the claims of others, at most half a second.
+    """
     lead_id = call.params[0]
     max_price = call.parse(BuyRequest).max_price if call.body else None
     leads = call.deps.leads

@@ -91,12 +91,21 @@ class AccountPatch(RequestModel):
 
 
 class PlanEntry(AnswerModel):
-    """A plan: hold terms, most live holds, discount on the price."""
+    """A plan: hold terms, limits and fees, discount on the price, rank among claims."""
 
     plan: str
     hold_terms: list[str]
-    holds_max: int
+    holds_max: int = Field(description="leads held at a time, over all markets")
     discount_percent: int
+    hold_value_max: int | None = Field(
+        description="credits that live holds add up to, over all markets; null for no bound"
+    )
+    hold_fee_percent: dict[str, int] = Field(
+        description="per cent of the locked price that each term costs, rounded up"
+    )
+    hold_fee_credited: bool = Field(description="whether the fee counts towards the price paid")
+    claim_priority: int = Field(description="where claims compete, the highest goes first")
+    standing_orders_max: int = Field(description="standing orders in one market")
 
 
 class PlansPage(AnswerModel):

@@ -15,7 +15,7 @@ _EMAIL = (
 )
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     """JSON knows one kind of number: 5.0 is 5."""
     return int(value) if type(value) is float and value.is_integer() else value
 
@@ -25,7 +25,7 @@ def left_out(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
-Credits = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=BIGINT_MAX)]
+Credits = Annotated[int, Field(ge=0, le=BIGINT_MAX), BeforeValidator(whole)]
 Email = Annotated[str, StringConstraints(max_length=254, pattern=_EMAIL)]
 Absent = SkipJsonSchema[None]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128)]

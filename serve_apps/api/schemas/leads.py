@@ -16,7 +16,12 @@ from serve_apps.api.schemas.fields import (
     SearchText,
 )
 
-_DEGREES = r"-?[0-9]{1,3}(?:\.[0-9]{1,12})?"
+DEGREES = r"-?[0-9]{1,3}(?:\.[0-9]{1,12})?"
+NearText = Annotated[str, StringConstraints(max_length=40, pattern=f"^{DEGREES},{DEGREES}$")]
+BoxText = Annotated[
+    str,
+    StringConstraints(max_length=80, pattern=f"^{DEGREES},{DEGREES},{DEGREES},{DEGREES}$"),
+]
 Bound = Annotated[int, Field(ge=0, le=BIGINT_MAX)]
 ListText = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 Facet = Literal["property_type", "lead_state", "source", "city", "bedrooms_total"]
@@ -30,21 +35,11 @@ class LeadQuery(PageQuery):
 
     market: PlanName | None = Field(None, description="a market's slug; all markets without")
     q: SearchText | None = Field(None, description='words, "phrases", or, -not')
-    near: (
-        Annotated[str, StringConstraints(max_length=40, pattern=f"^{_DEGREES},{_DEGREES}$")] | None
-    ) = Field(None, description="lat,lon in degrees")
+    near: NearText | None = Field(None, description="lat,lon in degrees")
     radius_m: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="metres around near"
     )
-    bbox: (
-        Annotated[
-            str,
-            StringConstraints(
-                max_length=80, pattern=f"^{_DEGREES},{_DEGREES},{_DEGREES},{_DEGREES}$"
-            ),
-        ]
-        | None
-    ) = Field(None, description="west,south,east,north in degrees")
+    bbox: BoxText | None = Field(None, description="west,south,east,north in degrees")
     property_type: Annotated[list[ListText], Field(max_length=20)] = Field([])
     source: Annotated[list[ListText], Field(max_length=20)] = Field([])
     lead_state: Annotated[list[ListText], Field(max_length=8)] = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from serve_apps.api.schemas.fields import (
     AnswerModel,
@@ -14,6 +14,7 @@ from serve_apps.api.schemas.fields import (
     Name,
     RequestModel,
     Term,
+    whole,
 )
 from serve_apps.api.schemas.leads import Teaser
 from serve_apps.api.schemas.problem import Problem
@@ -148,7 +149,7 @@ class EntriesPage(AnswerModel):
 class GrantRequest(RequestModel):
     """Credits given by the house."""
 
-    credits: Annotated[Credits, Field(ge=1, le=GRANT_MAX)]
+    credits: Annotated[int, Field(ge=1, le=GRANT_MAX), BeforeValidator(whole)]
     reason: Name
 
 

@@ -21,6 +21,7 @@ from engine.adapters.postgres.accounts import ensure_admin
 from engine.market.commands import Command, ListLead
 from engine.market.listing import Listing
 from engine.market.plan import load_plans
+from engine.market.rules import SECOND_US
 from engine.market_directory import load_markets
 from engine.settings import Settings
 from serve_apps.api.server import ApiReplica
@@ -112,7 +113,14 @@ class World:
             )
         await connection.close()
         for market in ("austin", "dallas"):
-            book = LeadBook(market, self.settings.database_url, self.settings.redis_url, plans)
+            book = LeadBook(
+                market,
+                self.settings.database_url,
+                self.settings.redis_url,
+                plans,
+                claim_window_us=self.settings.claim_window_ms * 1000,
+                offer_us=self.settings.offer_seconds * SECOND_US,
+            )
             await book.start()
             self.books[market] = book
         await self.replica.start()
@@ -189,7 +197,8 @@ class World:
 
 
 def world_settings(database_url: str, redis_url: str, **more: Any) -> Settings:
-    """Settings that no environment changes; unlimited and without welcome credits."""
+    """Settings that no environment changes; unlimited, without welcome credits, and with
+    claims decided as they come."""
     given: dict[str, Any] = {
         "database_url": database_url,
         "redis_url": redis_url,
@@ -199,6 +208,7 @@ def world_settings(database_url: str, redis_url: str, **more: Any) -> Settings:
         "rate_limit_enterprise": 0,
         "rate_limit_anonymous": 0,
         "welcome_credits": 0,
+        "claim_window_ms": 0,
     }
     return Settings(_env_file=None, **(given | more))
 

@@ -1,0 +1,1 @@
+"""What integrators install: `aiqleads.client`. It knows the market by its public contract alone."""

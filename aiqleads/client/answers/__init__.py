@@ -1,0 +1,1 @@
+"""What the market answers, as typed values."""

@@ -1,0 +1,84 @@
+"""Leads as everyone signed in may see them, and the markets they are in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiqleads.client.answers.fields import Answer, Instant
+
+
+class LeadNow(Answer, frozen=True, kw_only=True):
+    """How a lead stands. `price` is in credits and undiscounted.
+
+    `lead_state` is `available`, `held`, `sold`, `withdrawn` or, in the feed, `quarantined`.
+    """
+
+    lead_id: str
+    lead_state: str
+    price: int
+    max_buyers: int
+    seats_left: int
+
+    @property
+    def is_on_offer(self) -> bool:
+        """Whether a seat is free, or may come free."""
+        return self.lead_state in ("available", "held")
+
+
+class Teaser(LeadNow, frozen=True, kw_only=True):
+    """A lead without its contact. Property fields carry RESO names; `list_price` is in USD,
+    `distance_m` comes with a search by radius."""
+
+    market: str
+    quality: float
+    fraud_flag: bool
+    listed_at: Instant
+    sources: tuple[str, ...] = ()
+    is_sample: bool = False
+    distance_m: int | None = None
+    list_price: int | None = None
+    standard_status: str | None = None
+    property_type: str | None = None
+    property_sub_type: str | None = None
+    bedrooms_total: int | None = None
+    bathrooms_total_integer: int | None = None
+    living_area: int | None = None
+    lot_size_square_feet: int | None = None
+    year_built: int | None = None
+    city: str | None = None
+    state_or_province: str | None = None
+    postal_code: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    public_remarks: str | None = None
+    originating_system_name: str | None = None
+    modification_timestamp: str | None = None
+
+
+class LeadPrice(Answer, frozen=True, kw_only=True):
+    """A lead's price now, what makes it, and how it came there."""
+
+    lead_id: str
+    price: int
+    factors: tuple[dict[str, Any], ...] = ()
+    history: tuple[dict[str, Any], ...] = ()
+
+
+class LeadCounts(Answer, frozen=True, kw_only=True):
+    """Leads by state."""
+
+    available: int = 0
+    held: int = 0
+    sold: int = 0
+    withdrawn: int = 0
+
+
+class Market(Answer, frozen=True, kw_only=True):
+    """A market at a glance; `seq` is the newest number of its feed."""
+
+    market: str
+    name: str
+    counts: LeadCounts
+    seq: int
+    price_index: float | None = None
+    world: str | None = None
