@@ -1,4 +1,4 @@
-"""Carts: every buyer's live holds, and the timers of all of them in one heap.
+"""Carts: every buyer's live holds, and the timers of all of them.
 
 A cart is derived: the book owns holds, and what is kept here says only when to look. So a
 `CartBook` may lose a hold, or keep one that is over, and be put right from the tables.
@@ -55,7 +55,7 @@ class Reminder(NamedTuple):
 
 
 class _Timer(msgspec.Struct, gc=False, order=True):
-    """A hold and its timer in one: the heap orders timers by `due`, their first field.
+    """A hold and its timer in one, ordered by `due`, the first field.
 
     `told` is how far ahead (µs) the last reminder was due, `next` the same buyer's next hold.
     A timer whose hold is over names nobody, and has a `held_until` like no other's: `next`
@@ -79,8 +79,9 @@ class _Timer(msgspec.Struct, gc=False, order=True):
 class CartBook:
     """Carts by user id. `reminder_minutes` before a hold ends its buyer is to be reminded.
 
-    Each hold has one timer in the heap: its next reminder, at last its end. A hold that was
-    not yet there when a reminder would have been due gets none of it.
+    Each hold has one timer: its next reminder, at last its end. A hold that was not yet there
+    when a reminder would have been due gets none of it. `timers` counts those of holds that
+    are over too; they are at most twice the holds and `TIMER_SLACK`.
     """
 
     def __init__(self, reminder_minutes: Sequence[int]) -> None:
