@@ -256,11 +256,16 @@ class _Batch:
             self._pass_on(lead_id)
 
     def _record_standing(self, event: e.Event) -> None:
-        outcome = self.outcome
+        outcome, orders = self.outcome, self.book.standing.orders
+        if isinstance(event, e.StandingCancelled):
+            # With what it may have bought a moment ago.
+            outcome.standing[event.lead_id] = orders[event.lead_id]
+            outcome.cancelled.add(event.lead_id)
         self.book.apply(event, self.now)
         outcome.position += 1
         outcome.entries.append(Entry(outcome.position, None, event, None))
-        outcome.standing[event.lead_id] = self.book.standing.orders.get(event.lead_id)
+        if event.lead_id in orders:
+            outcome.standing[event.lead_id] = orders[event.lead_id]
 
     def _enter(self, event: e.Event, lead: Lead) -> None:
         """Into the journal, and into the feed if it is for all to see."""
@@ -386,13 +391,12 @@ class _Batch:
         about = {"order_id": event.order_id, "lead_id": event.lead_id, "price": event.price}
         self._tell(user_id, "order.created", **about, bought_at=rfc3339(self.now))
         if event.standing_order_id is not None:
-            outcome.standing[event.standing_order_id] = self.book.standing.orders.get(
-                event.standing_order_id
-            )
+            order_id = event.standing_order_id
+            outcome.standing[order_id] = self.book.standing.orders[order_id]
             self._tell(
                 user_id,
                 "standing_order.filled",
-                standing_order_id=event.standing_order_id,
+                standing_order_id=order_id,
                 **about,
             )
         self._tell(user_id, "wallet.changed", balance=self.accounts[user_id].balance)

@@ -80,8 +80,9 @@ class Outcome:
         # What each wallet gains (or loses) in all.
         self.wallets: dict[str, int] = {}
         self.contests: list[e.ClaimsDecided] = []
-        # Standing orders that changed, None for those cancelled.
-        self.standing: dict[str, StandingOrder | None] = {}
+        # Standing orders that changed, as they are now or were at their end.
+        self.standing: dict[str, StandingOrder] = {}
+        self.cancelled: set[str] = set()
         self.ticks: list[tuple[int, e.LeadsRepriced]] = []
         self.buyer_events: list[BuyerEvent] = []
 

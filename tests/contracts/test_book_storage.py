@@ -20,6 +20,8 @@ from engine.market.lead import Lead, PastHold, Seat
 from engine.market.listing import Listing
 from engine.market.outcome import Entry, Outcome, StoredAnswer
 from engine.market.plan import load_plans
+from engine.market.standing_orders import StandingOrder
+from engine.market.standing_terms import StandingTerms
 from engine.ports import BookStorage, Fenced, JournalRow, Standing, Takeover
 from tests.contracts.storages import Storage
 
@@ -383,6 +385,28 @@ async def test_the_store_refuses(writer: Writer, misdeed: Misdeed, error: type[E
     with pytest.raises(error):
         await misdeed(writer, lead_id, ann, bob)
     assert [await writer.storage.balance(user) for user in (ann, bob)] == [60, 70]
+
+
+async def test_a_standing_order_ends_with_what_it_bought(writer: Writer) -> None:
+    ann, ids = _id("user"), [_id("standing") for _ in range(3)]
+    await writer.storage.add_user(ann, 70)
+    terms = StandingTerms(name="homes", price_max=20)
+    kept, ended, both = (StandingOrder(id_, ann, terms, placed_at=NOW) for id_ in ids)
+    outcome = Outcome(0, 0)
+    outcome.standing = {ids[0]: kept, ids[1]: ended}
+    async with writer.store.flush(writer.epoch):
+        await writer.store.write_fair_trading(outcome, NOW)
+    ended.count(10, 0)
+    outcome.standing, outcome.cancelled = {ids[1]: ended, ids[2]: both}, {ids[1], ids[2]}
+    async with writer.store.flush(writer.epoch):
+        await writer.store.write_fair_trading(outcome, NOW + 1)
+    dump = await writer.storage.dump([])
+    rows = {row["standing_order_id"]: row for row in dump["standing_orders"]}
+    found = [(rows[id_]["bought"], rows[id_]["spent"], rows[id_]["cancelled_at"]) for id_ in ids]
+    assert found == [(0, 0, None), (1, 10, NOW + 1), (0, 0, NOW + 1)]
+    book = Book()
+    await writer.store.load(book, NOW)
+    assert list(book.standing.orders) == ids[:1]
 
 
 # --- what is read ----------------------------------------------------------------------

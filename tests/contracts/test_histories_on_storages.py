@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
+from collections import Counter
 
 import msgspec
 from msgspec.structs import replace
@@ -91,6 +92,9 @@ class History:
         # When they are forgotten is the book's own business.
         dump["past_holds"] = [row for row in dump["past_holds"] if row["forget_at"] > self.now]
         self.dumps.append(dump)
+        bought = Counter(row["standing_order_id"] for row in dump["orders"])
+        for row in dump["standing_orders"]:
+            assert row["bought"] == bought[row["standing_order_id"]], row
 
     async def _start_another(self) -> None:
         if self.book is not None:

@@ -11,13 +11,13 @@ from collections import Counter
 from tests.simulation.run import Result, run
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--runs", type=int, default=1, help="how many seeds to run")
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--jobs", type=int, default=1, help="processes to run them in")
     parser.add_argument("--trace", action="store_true", help="print what happened in the run")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.trace:
         return _show(run(options.seed, trace=True))
     return _run_many(range(options.seed, options.seed + options.runs), options.jobs)

@@ -51,10 +51,10 @@ class Activity:
 
     # --- asking ----------------------------------------------------------------------
 
-    async def through(self, use: Use) -> Any:
+    async def through(self, use: Use, *, asks_again: bool = True) -> Any:
         """Have a replica do something; until it is done, again by whichever is alive.
 
-        Whoever asks may hang up meanwhile, and then asks again.
+        Whoever asks may hang up meanwhile, and then asks again, or not: None then.
         """
         world = self.world
         while True:
@@ -67,6 +67,8 @@ class Activity:
                     return await call
                 except NO_ANSWER as error:
                     world.note(f"no answer: {type(error).__name__}")
+                    if not asks_again:
+                        return None
             await asyncio.sleep(world.weather.span(0.1))
 
     async def ask(self, market: str, command: c.Command, *, keyed: bool) -> Reply:
@@ -209,10 +211,13 @@ class Activity:
         def use(replica: Replica) -> Any:
             return self.world.checkouts.check_out(replica, cart.checkout_id, user, lead_ids)
 
-        for _ in range(rng.choice((1, 1, 2))):
-            outcome = await self.through(use)
-            cart.outcomes.append(outcome)
-            self.world.note(f"{user} checks out {len(outcome.orders)} of {lead_ids}")
+        # Who leaves does not ask again: others finish what was begun.
+        leaves = rng.random() < 0.3
+        for _ in range(1 if leaves else 2):
+            outcome = await self.through(use, asks_again=not leaves)
+            if outcome is not None:
+                cart.outcomes.append(outcome)
+                self.world.note(f"{user} checks out {len(outcome.orders)} of {lead_ids}")
 
     async def _grant(self, user: str) -> None:
         """Credits from the house, once, however often it takes."""

@@ -129,8 +129,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     # --- running -------------------------------------------------------------------
 
-    def run(self, main: Coroutine[Any, Any, T], *, until: float) -> T:
-        """Raises NoRest if `main` is not done at the instant `until`."""
+    def run(self, main: Coroutine[Any, Any, T], *, until: float, steps_max: int) -> T:
+        """Raises NoRest if `main` is not done at the instant `until`, or after so many steps."""
         asyncio._set_running_loop(self)
         try:
             task = self.create_task(main)
@@ -138,6 +138,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
                 self._run_ready()
                 if not task.done():
                     self._jump(until)
+                if self.steps > steps_max:
+                    raise NoRest(f"it runs in circles at {self._now:.3f} s")
             return task.result()
         finally:
             asyncio._set_running_loop(None)

@@ -15,13 +15,13 @@ import msgspec
 from actors.client import MarketClient
 from actors.feed_publisher import FeedPublisher
 from actors.lead_book import LeadBook
-from engine.adapters.memory.book_store import MemoryBookStore
+from engine.adapters.memory.book_store import MemoryBookStore, _decode_answer, _takeover
 from engine.adapters.memory.transaction import Transaction
 from engine.market import events as e
 from engine.market.account import Account
 from engine.market.answers import Reply, Request
 from engine.market.book import Book
-from engine.market.outcome import StoredAnswer
+from engine.market.outcome import Outcome, StoredAnswer
 from engine.market.plan import Plan
 from engine.ports import Takeover
 from tests.simulation.hosts import Parts
@@ -53,19 +53,32 @@ class IgnoresTheEpoch(MemoryBookStore):
         return await super().write(*args, **options)
 
 
+class FlushesUnfenced(MemoryBookStore):
+    """Whose market it is is asked on loading and when idle alone."""
+
+    async def _fence(self, epoch: int, command_ids: Sequence[bytes]) -> dict[bytes, StoredAnswer]:
+        async def statement(transaction: Transaction) -> dict[bytes, StoredAnswer]:
+            rows = [transaction.get(self._tables.commands, id_) for id_ in command_ids]
+            return {
+                row.command_id: StoredAnswer(row.request_hash, _decode_answer(row.answer))
+                for row in rows
+                if row is not None
+            }
+
+        return await self.connection.run("fence", statement)
+
+
 class RaisesNoEpoch(MemoryBookStore):
     """Who takes over does not say so."""
 
     async def take_over(self) -> Takeover:
         async def statement(transaction: Transaction) -> Takeover:
             row = await transaction.lock(self._tables.markets, self.market)
-            return Takeover(max(1, row.epoch), row.position, row.feed_seq, row.journal_at)
+            assert row is not None
+            await transaction.update(self._tables.markets, self.market, epoch=1)
+            return _takeover(row._replace(epoch=1))
 
-        taken = await self.connection.run("take over", statement)
-        self._tables.markets.rows[self.market] = self._tables.markets.rows[self.market]._replace(
-            epoch=taken.epoch
-        )
-        return taken
+        return await self.connection.run("take over", statement)
 
 
 class ForgetsAnswers(MemoryBookStore):
@@ -86,49 +99,71 @@ class CommitsBitByBit(MemoryBookStore):
         yield await self._fence(epoch, command_ids)
 
 
-class CommitsTwoThirds(MemoryBookStore):
-    """Wallets are charged in a transaction of their own."""
+class ChargesApart(MemoryBookStore):
+    """Wallets are charged whether the rest is committed or not."""
 
-    async def _write_sales(self, transaction: Transaction, outcome: Any, at: int) -> None:
-        await super()._write_sales(transaction, outcome, at)
-        for sale in outcome.sales:
-            row = transaction.get(self._tables.wallets, sale.user_id)
-            self._tables.wallets.replace(sale.user_id, row)
+    async def write(self, outcome: Outcome, *args: Any, **options: Any) -> Any:
+        contacts = await super().write(outcome, *args, **options)
+        transaction = self.connection._transaction
+        if transaction is not None:
+            for user_id in outcome.wallets:
+                row = transaction.get(self._tables.wallets, user_id)
+                self._tables.wallets.replace(user_id, row)
+        return contacts
 
 
 class WritesTheBalanceItRead(MemoryBookStore):
-    """Wallets are read without a lock, and written as they were read, less the price."""
+    """Wallets are read before they are locked, and written as they were read."""
+
+    _read: Mapping[str, int] = {}
 
     async def lock_accounts(
-        self, user_ids: Sequence[str], plans: Mapping[str, Plan], **options: Any
+        self, user_ids: Sequence[str], plans: Mapping[str, Plan], *, count_holds: bool
     ) -> dict[str, Account]:
         async def read(transaction: Transaction) -> dict[str, int]:
-            wallets = self._tables.wallets.rows
-            return {user_id: wallets[user_id].balance for user_id in user_ids}
+            rows = self._tables.wallets.rows
+            return {user_id: rows[user_id].balance for user_id in user_ids}
 
         self._read = await self.connection.run("read wallets", read)
-        accounts = await super().lock_accounts(user_ids, plans, **options)
+        accounts = await super().lock_accounts(user_ids, plans, count_holds=count_holds)
         for user_id, account in accounts.items():
             account.balance = self._read[user_id]
         return accounts
 
-    async def _write_sales(self, transaction: Transaction, outcome: Any, at: int) -> None:
-        for user_id in {sale.user_id for sale in outcome.sales}:
-            await transaction.update(self._tables.wallets, user_id, balance=self._read[user_id])
-        await super()._write_sales(transaction, outcome, at)
+    async def write(self, outcome: Outcome, *args: Any, **options: Any) -> Any:
+        async def statement(transaction: Transaction) -> None:
+            for user_id in outcome.wallets:
+                balance = self._read[user_id]
+                await transaction.update(self._tables.wallets, user_id, balance=balance)
+
+        await self.connection.run("write balances", statement)
+        return await super().write(outcome, *args, **options)
+
+
+class ForgetsWhoWaits(MemoryBookStore):
+    """Places in line are not stored."""
+
+    async def write_fair_trading(self, outcome: Outcome, at: int) -> None:
+        outcome.joined, outcome.left = {}, set()
+        await super().write_fair_trading(outcome, at)
 
 
 # --- books ---------------------------------------------------------------------------------
 
 
 class _NothingExpires(Book):
-    def due(self, now: int) -> Iterator[e.LeadReleased]:
+    def due(self, now: int) -> Iterator[e.LeadReleased | e.QueueLeft]:
         return iter(())
 
 
 class _ExpiresTooLate(Book):
-    def due(self, now: int) -> Iterator[e.LeadReleased]:
-        return super().due(now - 1000)
+    def due(self, now: int) -> Iterator[e.LeadReleased | e.QueueLeft]:
+        return super().due(now - 20_000)
+
+
+class _PassesNothingOn(Book):
+    def offer(self, lead_id: str, now: int) -> None:
+        return None
 
 
 class _WithBook(LeadBook):
@@ -146,15 +181,22 @@ class NothingExpires(_WithBook):
 
 
 class ExpiresTooLate(_WithBook):
-    """By a millisecond."""
+    """By 20 milliseconds."""
 
     kind = _ExpiresTooLate
 
 
+class PassesNothingOn(_WithBook):
+    kind = _PassesNothingOn
+
+
 class AnswersBeforeTheCommit(LeadBook):
+    _arrivals: Any = ()
+
     async def _flush(self, arrivals: Any) -> None:
         self._arrivals = arrivals
         await super()._flush(arrivals)
+        self._arrivals = ()
 
     async def _write(self, store: Any, outcome: Any, now: int) -> Any:
         public, contacts = await super()._write(store, outcome, now)
@@ -178,7 +220,7 @@ class NeverReloads(LeadBook):
 
 
 class TrustsItsClock(LeadBook):
-    """Time goes back when the clock does."""
+    """Time begins where the machine's clock stands, were it behind the journal."""
 
     def _now(self, journal_at: int) -> int:
         return self._clock() // 1000
@@ -234,19 +276,17 @@ class NeverCatchesUp(FeedPublisher):
         self._behind = False
 
 
-MUTANTS: dict[str, Parts] = {
-    kind.__name__: Parts(store=kind)
-    for kind in (
-        IgnoresTheEpoch, RaisesNoEpoch, ForgetsAnswers, CommitsBitByBit, CommitsTwoThirds,
-        WritesTheBalanceItRead,
-    )
-} | {
-    kind.__name__: Parts(book=kind)
-    for kind in (
-        NothingExpires, ExpiresTooLate, AnswersBeforeTheCommit, NeverReloads, TrustsItsClock,
-        RefusesFromMemory,
-    )
-} | {
+STORES = (
+    IgnoresTheEpoch, FlushesUnfenced, RaisesNoEpoch, ForgetsAnswers, CommitsBitByBit,
+    ChargesApart, WritesTheBalanceItRead, ForgetsWhoWaits,
+)  # fmt: skip
+BOOKS = (
+    NothingExpires, ExpiresTooLate, PassesNothingOn, AnswersBeforeTheCommit, NeverReloads,
+    TrustsItsClock, RefusesFromMemory,
+)  # fmt: skip
+MUTANTS = {
+    **{kind.__name__: Parts(store=kind) for kind in STORES},
+    **{kind.__name__: Parts(book=kind) for kind in BOOKS},
     "AsksUnderANewId": Parts(client=AsksUnderANewId),
     "NeverCatchesUp": Parts(publisher=NeverCatchesUp),
-}  # fmt: skip
+}

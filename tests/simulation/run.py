@@ -20,7 +20,9 @@ from tests.simulation.world import MARKETS, World
 # Simulated seconds.
 STORM = 4.0
 # Whoever still waits for an answer then has waited too long.
-END = 240.0
+END = 90.0
+# A run takes some 6,000.
+STEPS_MAX = 60_000
 DAY_NS = 86_400 * 1_000_000_000
 MOVES = 8
 STEPS = 5
@@ -68,9 +70,9 @@ def run(seed: int, parts: Parts | None = None, *, trace: bool = False) -> Result
 
 def _violations(world: World, activity: Activity) -> list[str]:
     try:
-        found: list[str] = world.loop.run(_live(world, activity), until=END)
+        found: list[str] = world.loop.run(_live(world, activity), until=END, steps_max=STEPS_MAX)
     except NoRest as error:
-        found = [f"it never comes to rest: {error}"]
+        found = [f"it never comes to rest: {error}", *audit(world, activity)]
     except Exception as error:
         found = [f"it came to {error!r}"]
     return [*found, *world.loop.errors]
@@ -89,9 +91,9 @@ async def _live(world: World, activity: Activity) -> list[str]:
     # The last copies of calls are still on their way.
     await asyncio.sleep(2 * STRAGGLES)
     await _until_up_to_date(world)
-    found = [text for market in MARKETS for text in await forgotten(world, market)]
+    found = [text for market in MARKETS for text in forgotten(world, market)]
     await _come_to_rest(world)
-    return [*found, *await audit(world, activity)]
+    return [*found, *audit(world, activity)]
 
 
 async def _heal(world: World, troubles: asyncio.Task[None]) -> None:

@@ -27,20 +27,23 @@ async def write_standing(
     tables: Schema, market: str, outcome: Outcome, at: int, transaction: Transaction
 ) -> None:
     for order_id, order in outcome.standing.items():
-        if order is None:
-            await transaction.update(tables.standing_orders, order_id, cancelled_at=at)
-        else:
-            await _keep(tables, market, order, at, transaction)
+        cancelled_at = at if order_id in outcome.cancelled else None
+        await _keep(tables, market, order, at, cancelled_at, transaction)
 
 
 async def _keep(
-    tables: Schema, market: str, order: StandingOrder, at: int, transaction: Transaction
+    tables: Schema,
+    market: str,
+    order: StandingOrder,
+    at: int,
+    cancelled_at: int | None,
+    transaction: Transaction,
 ) -> None:
     standing_orders = tables.standing_orders
     old = transaction.get(standing_orders, order.standing_order_id)
     row = StandingOrderRow(
         order.standing_order_id, market, order.user_id, _encode(order.terms), order.revision,
-        order.bought, order.spent, order.placed_at, at,
+        order.bought, order.spent, order.placed_at, at, cancelled_at,
     )  # fmt: skip
     if old is None:
         await transaction.insert(standing_orders, row)
@@ -53,6 +56,7 @@ async def _keep(
         bought=row.bought,
         spent=row.spent,
         changed_at=old.changed_at if old.revision == row.revision else at,
+        cancelled_at=cancelled_at,
     )
 
 

@@ -321,7 +321,9 @@ class BookStore:
         if outcome.joined or outcome.left:
             await write_lines(self.connection, self.market, outcome.joined, outcome.left, at)
         if outcome.standing:
-            await write_standing(self.connection, self.market, outcome.standing, at)
+            await write_standing(
+                self.connection, self.market, outcome.standing, outcome.cancelled, at
+            )
         if outcome.contests:
             await write_contests(self.connection, self.market, outcome.contests, at)
 

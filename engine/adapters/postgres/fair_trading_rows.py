@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import asyncpg
 import msgspec
@@ -45,41 +45,36 @@ async def write_lines(
 async def write_standing(
     connection: asyncpg.Connection,
     market: str,
-    changed: Mapping[str, StandingOrder | None],
+    changed: Mapping[str, StandingOrder],
+    cancelled: Container[str],
     at: int,
 ) -> None:
-    """Bring standing orders to the book's state; None marks one that was cancelled."""
-    cancelled = [order_id for order_id, order in changed.items() if order is None]
-    if cancelled:
-        await connection.execute(
-            "UPDATE standing_orders SET cancelled_at = $2 WHERE standing_order_id = ANY($1)",
-            cancelled,
-            at,
-        )
-    live = [order for order in changed.values() if order is not None]
-    if live:
-        await connection.execute(
-            "INSERT INTO standing_orders AS s (standing_order_id, market, user_id, terms,"
-            " revision, bought, spent, placed_at, changed_at)"
-            " SELECT u.standing_order_id, $1, u.user_id, u.terms::jsonb, u.revision, u.bought,"
-            " u.spent, u.placed_at, $2"
-            " FROM unnest($3::text[], $4::text[], $5::text[], $6::int4[], $7::int4[],"
-            " $8::int8[], $9::int8[]) u(standing_order_id, user_id, terms, revision, bought,"
-            " spent, placed_at)"
-            " ON CONFLICT (standing_order_id) DO UPDATE SET terms = excluded.terms,"
-            " bought = excluded.bought, spent = excluded.spent,"
-            " changed_at = CASE WHEN s.revision = excluded.revision THEN s.changed_at"
-            " ELSE excluded.changed_at END, revision = excluded.revision",
-            market,
-            at,
-            [order.standing_order_id for order in live],
-            [order.user_id for order in live],
-            [_encode(order.terms).decode() for order in live],
-            [order.revision for order in live],
-            [order.bought for order in live],
-            [order.spent for order in live],
-            [order.placed_at for order in live],
-        )
+    """Bring standing orders to the book's state; `cancelled` ones have come to their end."""
+    orders = changed.values()
+    await connection.execute(
+        "INSERT INTO standing_orders AS s (standing_order_id, market, user_id, terms,"
+        " revision, bought, spent, placed_at, changed_at, cancelled_at)"
+        " SELECT u.standing_order_id, $1, u.user_id, u.terms::jsonb, u.revision, u.bought,"
+        " u.spent, u.placed_at, $2::int8, CASE WHEN u.is_cancelled THEN $2::int8 END"
+        " FROM unnest($3::text[], $4::text[], $5::text[], $6::int4[], $7::int4[],"
+        " $8::int8[], $9::int8[], $10::bool[]) u(standing_order_id, user_id, terms, revision,"
+        " bought, spent, placed_at, is_cancelled)"
+        " ON CONFLICT (standing_order_id) DO UPDATE SET terms = excluded.terms,"
+        " bought = excluded.bought, spent = excluded.spent,"
+        " changed_at = CASE WHEN s.revision = excluded.revision THEN s.changed_at"
+        " ELSE excluded.changed_at END, revision = excluded.revision,"
+        " cancelled_at = excluded.cancelled_at",
+        market,
+        at,
+        list(changed),
+        [order.user_id for order in orders],
+        [_encode(order.terms).decode() for order in orders],
+        [order.revision for order in orders],
+        [order.bought for order in orders],
+        [order.spent for order in orders],
+        [order.placed_at for order in orders],
+        [order_id in cancelled for order_id in changed],
+    )
 
 
 async def write_contests(

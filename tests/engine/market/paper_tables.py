@@ -75,9 +75,9 @@ class PaperTables:
         self._write_seats(outcome, book)
         self._write_places(outcome, book)
         for id_, order in outcome.standing.items():
-            self.standing.pop(id_, None)
-            if order is not None:
-                self.standing[id_] = _standing_row(order)
+            self.standing[id_] = _standing_row(order)
+        for id_ in outcome.cancelled:
+            del self.standing[id_]
         today = local_day(now, book.rules.zone)
         self.fills += [
             (sale.standing_order_id, today) for sale in outcome.sales if sale.standing_order_id

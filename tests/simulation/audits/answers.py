@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.market.answers import Bought
+import msgspec
+
+from engine.market.answers import Answer, Bought, Undecided
 from engine.market.commands import Buy
+from serve_apps.api import checkout
 from tests.simulation.record import Record
 from tests.simulation.world import World
 
@@ -25,7 +28,7 @@ def broken_promises(record: Record) -> Iterator[str]:
 def lost_orders(world: World, record: Record) -> Iterator[str]:
     """Every purchase that was acknowledged is there as acknowledged, and no other."""
     orders = world.tables.orders.rows
-    acknowledged = _acknowledged(record)
+    acknowledged = _acknowledged(world, record)
     for order_id, (lead_id, price, bought_at) in acknowledged.items():
         row = orders.get(order_id)
         if row is None:
@@ -44,9 +47,12 @@ def lost_orders(world: World, record: Record) -> Iterator[str]:
             yield f"{row} was sold, and nobody was told"
 
 
-def _acknowledged(record: Record) -> dict[str, tuple[str, int, int]]:
-    said = [asked.last for asked in record.asked]
-    said += [bought for cart in record.carts for bought in cart.outcomes[0].orders]
+def _acknowledged(world: World, record: Record) -> dict[str, tuple[str, int, int]]:
+    said: list[Answer | Undecided | None] = [asked.last for asked in record.asked]
+    said += [bought for cart in record.carts for o in cart.outcomes[:1] for bought in o.orders]
+    # What a checkout came to is told to whoever asks about it again.
+    for row in world.checkouts.table.rows.values():
+        said += msgspec.convert(row.answer or {}, checkout.Outcome).orders
     return {
         bought.order_id: (bought.lead_id, bought.price, bought.bought_at)
         for bought in said
@@ -59,6 +65,8 @@ def lost_checkouts(world: World, record: Record) -> Iterator[str]:
         if row.answer is None:
             yield f"the checkout of {row.user_id} was never finished"
     for cart in record.carts:
+        if not cart.outcomes:
+            continue
         if any(outcome != cart.outcomes[0] for outcome in cart.outcomes):
             yield f"a checkout of {cart.user_id} had two outcomes: {cart.outcomes}"
         told = [order.lead_id for order in cart.outcomes[0].orders]

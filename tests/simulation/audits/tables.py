@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from engine.adapters.memory.book_load import load_book
+from engine.adapters.memory.transaction import Transaction
 from engine.market.book import Book
 from engine.market.fingerprint import fingerprint
 from tests.simulation.audits.history import History
 from tests.simulation.world import World
 
 
-async def wrong_tables(world: World, history: History) -> list[str]:
+def wrong_tables(world: World, history: History) -> list[str]:
     """Of a history that was folded."""
-    host = world.books[history.market]
+    market = history.market
+    host = world.books[market]
     now = world.wall_ns() // 1000
-    loaded = await load(world, history.market, now)
+    loaded = load(world, market, now)
     folded, remembered = history.folded, host.book._book
     found = []
     if fingerprint(folded, now) != fingerprint(loaded, now):
@@ -26,27 +29,24 @@ async def wrong_tables(world: World, history: History) -> list[str]:
     counted = {
         row.user_id: row.live_holds
         for row in world.tables.hold_counts.rows.values()
-        if row.market == history.market and row.live_holds
+        if row.market == market and row.live_holds
     }
     if counted != loaded.holds_of:
         found.append(f"holds are counted as {counted}, and are {loaded.holds_of}")
     return found
 
 
-async def load(world: World, market: str, now: int) -> Book:
-    store = await world.books[market]._connect()
+def load(world: World, market: str, now: int) -> Book:
+    """What a book would load at `now` (µs)."""
     book = Book()
-    try:
-        await store.load(book, now)
-    finally:
-        await store.close()
+    load_book(Transaction(world.server.database.locks), world.tables, market, book, now)
     return book
 
 
-async def forgotten(world: World, market: str) -> list[str]:
+def forgotten(world: World, market: str) -> list[str]:
     """Where a book that has been through it all remembers other than the tables."""
     now = world.wall_ns() // 1000
     remembered = fingerprint(world.books[market].book._book, now)
-    if remembered != fingerprint(await load(world, market, now), now):
-        return [f"{market}: the book remembers other than the tables say, before its end"]
+    if remembered != fingerprint(load(world, market, now), now):
+        return ["the book remembers other than the tables say, before its end"]
     return []
