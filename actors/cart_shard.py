@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 
 from actors.cart_clock import CartClock
+from actors.cart_reader import CartReader, pages
 from actors.mail_worker import MailServer, MailWorker
 from actors.steady_clock import SteadyClock
 from actors.user_publisher import UserPublisher
 from engine.adapters.letters import Letters
-from engine.adapters.postgres import journalled_notices, live_holds
+from engine.adapters.postgres import live_holds
 from engine.adapters.postgres.live_holds import LiveHold
 from engine.adapters.postgres.notifier import PostgresNotifier
 from engine.adapters.postgres.pool import open_pool
@@ -36,14 +37,10 @@ from engine.ports import Notifier
 log = logging.getLogger(__name__)
 
 RECONCILE_SECONDS = 60.0
-# Holds read at a time, and carts looked through before others get their turn.
-PAGE = 1_000
-# What happened to a buyer while no shard was there is told if it is not older than this.
-LOOK_BACK_US = 10 * MINUTE_US
-LOOK_BACK_ENTRIES = 20_000
 # Carts rebuilt and followed since: beyond so many, all are rebuilt at the next touch.
 REBUILT_MAX = 50_000
-T = TypeVar("T")
+# Of the buyers' events, those that change a cart or are told.
+_FOLLOWED = {"hold.started", "hold.extended", "hold.ended", *KINDS} - {"hold.expiring"}
 
 
 class CartShard:
@@ -78,13 +75,12 @@ class CartShard:
         self._book = CartBook(reminder_minutes)
         self._clock = CartClock(self._book, self._tell, lambda: steady() // 1000)
         self._rebuilt: set[str] = set()
-        # Journal positions of the markets up to where it was read what buyers should know.
-        self._read_to: dict[str, int] = {}
         self._missed = asyncio.Event()
         self._reconciling = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._pool: asyncpg.Pool | None = None
         self._publisher: UserPublisher | None = None
+        self._reader: CartReader | None = None
         self._notifier: Notifier | None = None
         self._mails: MailWorker | None = None
         self._told = 0
@@ -95,6 +91,13 @@ class CartShard:
         """Load what ends soon and serve. Raises OSError or asyncpg's errors without a database."""
         pool = await open_pool(self._database_url, application=f"carts:{self.index}", size_max=4)
         self._pool = pool
+        self._reader = CartReader(
+            pool,
+            self._horizon_us,
+            put=self._put,
+            tell=self._tell_events,
+            clock=self._clock.clock,
+        )
         self._notifier = PostgresNotifier(pool, is_mailing=self._mail is not None)
         self._publisher = UserPublisher(self._redis_url)
         self._publisher.start()
@@ -168,17 +171,14 @@ class CartShard:
                 return
         self.index, self.count = index, count
         await self._drop_others()
-        # What was told to buyers who were others' until now is not known here.
-        self._read_to.clear()
         await self.reconcile()
 
     async def reconcile(self) -> None:
         """Read what may have been missed: holds that end soon, and what should have been told."""
+        assert self._reader is not None, "not started"
         async with self._reconciling:
             await self._see_count()
-            for market in await live_holds.markets(self._db):
-                await self._read_holds(market)
-                await self._read_journal(market)
+            await self._reader.read()
 
     @property
     def _db(self) -> asyncpg.Pool:
@@ -189,9 +189,10 @@ class CartShard:
         return shard_of(user_id, self.count) == self.index
 
     async def _drop_others(self) -> None:
+        assert self._reader is not None
+        self._reader.look_back()
         self._rebuilt.clear()
-        users = self._book.users()
-        async for page in _pages(users):
+        async for page in pages(self._book.users()):
             for user_id in page:
                 if not self._has(user_id):
                     self._book.forget(user_id)
@@ -209,7 +210,7 @@ class CartShard:
     # --- following ---------------------------------------------------------------
 
     def _on_events(self, events: list[BuyerEvent]) -> None:
-        mine = [event for event in events if self._has(event.user_id)]
+        mine = [each for each in events if each.type in _FOLLOWED and self._has(each.user_id)]
         now = self._clock.clock()
         try:
             for event in mine:
@@ -246,18 +247,6 @@ class CartShard:
         if count is not None and count != self.count:
             self.count = count
             await self._drop_others()
-            self._read_to.clear()
-
-    async def _read_holds(self, market: str) -> None:
-        now = self._clock.clock()
-        after, until = (now, "", ""), now + self._horizon_us
-        while True:
-            page = await live_holds.ending(self._db, market, after=after, until=until, limit=PAGE)
-            self._put(page)
-            if len(page) < PAGE:
-                return
-            last = page[-1]
-            after = (last.held.held_until, last.held.lead_id, last.user_id)
 
     def _put(self, holds: Iterable[LiveHold]) -> None:
         now = self._clock.clock()
@@ -266,20 +255,10 @@ class CartShard:
                 self._book.put(hold.user_id, hold.held, now, since=hold.held_at)
         self._clock.look()
 
-    async def _read_journal(self, market: str) -> None:
-        if market not in self._read_to:
-            since = self._clock.clock() - LOOK_BACK_US
-            self._read_to[market] = await journalled_notices.position_at(
-                self._db, market, since, LOOK_BACK_ENTRIES
-            )
-        while True:
-            stretch = await journalled_notices.after(self._db, market, self._read_to[market])
-            if stretch.position == self._read_to[market]:
-                return
-            mine = [event for event in stretch.events if self._has(event.user_id)]
-            async for page in _pages(mine):
-                await self._tell(_causes(page), self._clock.clock())
-            self._read_to[market] = stretch.position
+    async def _tell_events(self, events: Sequence[BuyerEvent]) -> None:
+        causes = _causes(event for event in events if self._has(event.user_id))
+        if causes:
+            await self._tell(causes, self._clock.clock())
 
     # --- telling -----------------------------------------------------------------
 
@@ -298,10 +277,8 @@ class CartShard:
 
 
 def _causes(events: Iterable[BuyerEvent]) -> list[Cause]:
-    """Of those that a buyer is notified of. Reminders are made here, never followed."""
-    return [
-        Cause(event) for event in events if event.type in KINDS and event.type != "hold.expiring"
-    ]
+    """Of those that a buyer is notified of."""
+    return [Cause(event) for event in events if event.type in KINDS]
 
 
 def _published(told: Told) -> list[BuyerEvent]:
@@ -311,10 +288,3 @@ def _published(told: Told) -> list[BuyerEvent]:
         shown = {name: getattr(notification, name) for name in notification.__struct_fields__}
         events.append(BuyerEvent(event.user_id, "notification", shown))
     return events
-
-
-async def _pages(items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
-    """A bounded piece at a time, with a turn for others between."""
-    for start in range(0, len(items), PAGE):
-        yield items[start : start + PAGE]
-        await asyncio.sleep(0)

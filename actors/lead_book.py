@@ -30,11 +30,12 @@ from engine.adapters.postgres.book_store import BookStore
 from engine.market import commands as c
 from engine.market.account import Account
 from engine.market.answers import Bought, Contact, Reply, Request, Undecided
-from engine.market.batch import BUYER_COMMANDS, WHOLE, Outcome, decide_batch
+from engine.market.batch import BUYER_COMMANDS, decide_batch
 from engine.market.book import Book
 from engine.market.events import PUBLIC_TYPE, LeadApproved, LeadListed, LeadRelisted
 from engine.market.instant import rfc3339
 from engine.market.lead import AVAILABLE
+from engine.market.outcome import WHOLE, Outcome
 from engine.market.plan import Plan
 from engine.market.rules import SECOND_US, Rules
 from engine.ports import BookStorage, Committed, ConnectStore, Fenced, JournalRow, Publisher
@@ -51,7 +52,7 @@ PRUNE_AGAIN = 0.5
 ANSWERS_KEPT_US = 25 * 3600 * 1_000_000
 RELOAD_PAUSE_MAX = 2.0
 # Leads whose claims and standing orders are decided in one flush: trades go between.
-DECIDING_MAX = 64
+DECIDING_MAX = 16
 # Events that put a lead on offer anew.
 OPENED = (LeadListed, LeadApproved, LeadRelisted)
 

@@ -8,14 +8,15 @@ from typing import NamedTuple
 from engine.market.account import Account
 from engine.market.book import Book
 from engine.market.contest import Contest
-from engine.market.lead import AVAILABLE
+from engine.market.lead import AVAILABLE, HELD
 from engine.market.listing import Listing
 from engine.market.plan import Plan
 from engine.ports import BookStorage, Standing
 
-# Of one lead's standing orders the first in order are heard, their wallets locked; the
-# others only if there is a seat left after them.
-HEARD_MAX = 32
+# Of one lead's standing orders as many are heard as there are seats, and a few more in case
+# some can't pay after all; the others only if there is a seat left after them. Each that is
+# heard has its wallet locked and stands in the contest's record.
+SPARE = 5
 # Facts of leads kept so that a tick of prices reads none again: about 60 MB.
 FACTS_MAX = 100_000
 
@@ -45,7 +46,10 @@ class Matcher:
         """Every lead of `lead_ids` with the standing orders that ask for it and, as far as is
         known before the locks, may buy it at `now` (µs); best first."""
         found = Found({lead_id: [] for lead_id in lead_ids}, [])
-        open_ids = [lead_id for lead_id in lead_ids if book.leads[lead_id].state == AVAILABLE]
+        # A hold that ends now may give a held lead back before it is decided.
+        deadline = book.next_deadline()
+        states = {AVAILABLE, HELD} if deadline is not None and deadline <= now else {AVAILABLE}
+        open_ids = [lead_id for lead_id in lead_ids if book.leads[lead_id].state in states]
         if not book.standing or not open_ids:
             return found
         facts = await self._facts_of(store, open_ids)
@@ -65,8 +69,9 @@ class Matcher:
         standings = await store.standings(list(owners), self._plans)
         for lead_id, order_ids in matching.items():
             best = _best(book, lead_id, order_ids, standings, now)
-            found.heard[lead_id] = best[:HEARD_MAX]
-            if len(best) > HEARD_MAX:
+            heard = book.leads[lead_id].seats_left + SPARE
+            found.heard[lead_id] = best[:heard]
+            if len(best) > heard:
                 found.cut.append(lead_id)
         return found
 

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple, Protocol
 from engine.market import events as e
 from engine.market.account import Account
 from engine.market.answers import Contact
-from engine.market.batch import Outcome, StoredAnswer
 from engine.market.book import Book
 from engine.market.buyer_events import BuyerEvent
 from engine.market.lead import Lead
 from engine.market.listing import Listing
 from engine.market.notices import Cause, Telling
+from engine.market.outcome import Outcome, StoredAnswer
 from engine.market.plan import Plan
 
 

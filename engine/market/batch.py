@@ -8,7 +8,7 @@ ask for which lead) comes in, what it must write goes out. The book itself has m
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from engine.market import commands as c
 from engine.market import events as e
@@ -28,9 +28,8 @@ from engine.market.book import Book
 from engine.market.buyer_events import BuyerEvent
 from engine.market.contest import Contest
 from engine.market.instant import rfc3339
-from engine.market.lead import AVAILABLE, Lead, LeadState
-from engine.market.listing import Listing
-from engine.market.standing_orders import StandingOrder
+from engine.market.lead import AVAILABLE, Lead
+from engine.market.outcome import Entry, Movement, Outcome, StoredAnswer, ThinLead
 
 MISMATCH = c.Refused(
     "idempotency-mismatch", "this Idempotency-Key was used with another request body"
@@ -47,90 +46,7 @@ BUYER_COMMANDS = (
     c.ChangeStanding,
     c.CancelStanding,
 )
-# Events whose public form carries the whole teaser.
-WHOLE = (e.LeadListed, e.LeadUpdated, e.LeadApproved, e.LeadRelisted, e.HoldExtended)
 STANDING_EVENTS = (e.StandingPlaced, e.StandingChanged, e.StandingCancelled)
-
-
-class StoredAnswer(NamedTuple):
-    request_hash: bytes | None
-    answer: Answer
-
-
-class ThinLead(NamedTuple):
-    """What every public event says of its lead, right after it."""
-
-    lead_id: str
-    lead_state: LeadState
-    price: int
-    max_buyers: int
-    seats_left: int
-
-
-class Entry(NamedTuple):
-    """One journal entry; `feed_seq` and `thin` are None for what the feed does not tell."""
-
-    position: int
-    feed_seq: int | None
-    event: e.Event
-    thin: ThinLead | None
-
-
-class Movement(NamedTuple):
-    """Credits of a hold's fee: to the buyer if `amount` is positive, else from them."""
-
-    position: int
-    number: int
-    user_id: str
-    amount: int
-    reason: str
-    lead_id: str
-
-
-class Outcome:
-    """What a batch came to. `replies` are in step with the requests."""
-
-    def __init__(self, position: int, feed_seq: int) -> None:
-        self.position = position
-        self.feed_seq = feed_seq
-        # Up to where price ticks have been matched with standing orders.
-        self.matched_position = position
-        self.entries: list[Entry] = []
-        self.replies: list[Answer] = []
-        self.answers: dict[bytes, StoredAnswer] = {}
-        self.leads: dict[str, Lead] = {}
-        # (lead, buyer) pairs whose seat changed, and those of them that gave one up.
-        self.seats: set[tuple[str, str]] = set()
-        self.ended: set[tuple[str, str]] = set()
-        # Buyers who hold more or fewer leads of this market than before.
-        self.holders: set[str] = set()
-        self.past_holds: set[tuple[str, str]] = set()
-        # Places in line: taken, with the journal position, and given up.
-        self.joined: dict[tuple[str, str], int] = {}
-        self.left: set[tuple[str, str]] = set()
-        self.listed: dict[str, Listing] = {}
-        self.updated: dict[str, Listing] = {}
-        # Where a withdrawn lead went, None for one that is on offer again.
-        self.merged_into: dict[str, str | None] = {}
-        self.sales: list[e.LeadSold] = []
-        self.movements: list[Movement] = []
-        # What each wallet gains (or loses) in all.
-        self.wallets: dict[str, int] = {}
-        self.contests: list[e.ClaimsDecided] = []
-        # Standing orders that changed, None for those cancelled.
-        self.standing: dict[str, StandingOrder | None] = {}
-        self.ticks: list[tuple[int, e.LeadsRepriced]] = []
-        self.buyer_events: list[BuyerEvent] = []
-
-    def whole_leads(self) -> set[str]:
-        """Leads whose teaser the public events of this batch carry."""
-        return {entry.event.lead_id for entry in self.entries if isinstance(entry.event, WHOLE)}
-
-    def changes(self) -> bool:
-        return bool(self.entries or self.answers or self.leads)
-
-    def move(self, user_id: str, credits: int) -> None:
-        self.wallets[user_id] = self.wallets.get(user_id, 0) + credits
 
 
 def decide_batch(
@@ -164,8 +80,11 @@ def decide_batch(
     return batch.outcome
 
 
-def _open(answer: Answer) -> bool:
-    """Whether a repeat may be decided anew: a lead may be listed later, bad input mended."""
+def _open(command: c.Command, answer: Answer) -> bool:
+    """Whether a repeat may be decided anew: a lead may be listed later, bad input mended. Not
+    for a checkout, which tells its buyer what became of each lead once."""
+    if isinstance(command, c.Buy) and command.from_cart:
+        return False
     return type(answer) is c.Refused and answer.code in ("not-found", "validation")
 
 
@@ -213,7 +132,7 @@ class _Batch:
         outcome.replies.append(answer)
         # A refusal without a key changed nothing and was promised to nobody: a repeat
         # after a crash may be decided anew.
-        if changed or (request.request_hash is not None and not _open(answer)):
+        if changed or (request.request_hash is not None and not _open(command, answer)):
             outcome.answers[request.command_id] = StoredAnswer(request.request_hash, answer)
 
     def _carry_out(

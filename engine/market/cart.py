@@ -191,36 +191,31 @@ class CartBook:
                 if timer.user_id:
                     self._unlink(timer)
                 continue
-            timer.told = self._nearest(timer.held_until, now)
-            timer.due = self._next(timer.held_until, now)
+            timer.told, timer.due = self._around(timer.held_until, now)
             heapq.heapreplace(self._timers, timer)
             yield Reminder(timer.user_id, timer.held(), timer.told // MINUTE_US)
 
     def is_nearest(self, reminder: Reminder, now: int) -> bool:
         """Whether a reminder is still to be given: its hold lives, and no later one is due."""
         until = reminder.held.held_until
-        return now < until and self._nearest(until, now) == reminder.minutes * MINUTE_US
+        return now < until and self._around(until, now)[0] == reminder.minutes * MINUTE_US
 
     # --- when --------------------------------------------------------------------
 
     def _due(self, until: int, now: int, since: int, told: int) -> int:
-        nearest = self._nearest(until, now)
-        if nearest < told and until - nearest > since:
-            return until - nearest
-        return self._next(until, now)
+        """When the timer of a hold that began at `since` is due next, if it is not over."""
+        last, following = self._around(until, now)
+        return until - last if last < told and until - last > since else following
 
-    def _nearest(self, until: int, now: int) -> int:
-        """How far ahead of `until` the last reminder was that was due by `now`."""
+    def _around(self, until: int, now: int) -> tuple[int, int]:
+        """How far ahead of `until` the last reminder was that was due by `now`, and when the
+        next one is, or the end."""
+        following = until
         for ahead in self._ahead_us:
             if until - ahead <= now:
-                return ahead
-        return _NEVER
-
-    def _next(self, until: int, now: int) -> int:
-        for ahead in reversed(self._ahead_us):
-            if until - ahead > now:
-                return until - ahead
-        return until
+                return ahead, following
+            following = until - ahead
+        return _NEVER, following
 
     # --- the structure -----------------------------------------------------------
 

@@ -13,6 +13,8 @@ def shard_of(user_id: str, count: int) -> int:
     Jump consistent hash: going from n to n + 1 shards moves one cart in n + 1, and all of
     those to the new shard.
     """
+    if count == 1:
+        return 0
     key = int.from_bytes(blake2b(user_id.encode(), digest_size=8).digest(), "big")
     shard, following = 0, 0
     while following < count:

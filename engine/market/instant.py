@@ -9,8 +9,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def rfc3339(at_us: int) -> str:
     """ "2026-05-01T12:00:00.123456Z" of µs since the epoch."""
-    seconds, micros = divmod(at_us, 1_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{micros:06d}Z"
+    # Formatted by hand it takes twice the time, and every reminder and hold has one.
+    return to_datetime(at_us).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def from_datetime(moment: datetime) -> int:

@@ -40,16 +40,42 @@ async def begin(
     user_id: str,
     lead_ids: list[str] | None,
 ) -> Checkout:
-    """The row of this key, made of the cart if it is new. Raises OtherBody."""
+    """The row of this key, made of the cart if it is new. Raises OtherBody.
+
+    Named leads that are not there are left out for good: were one listed meanwhile, of two
+    who complete the checkout one would refuse it and the other buy it.
+    """
     found = await checkouts.find(deps.pool, checkout_id)
     if found is None:
-        listed = lead_ids
-        if listed is None:
+        if lead_ids is None:
             listed = await cart.lead_ids(deps.pool, user_id)
+        else:
+            listed = [lead_id for lead_id in lead_ids if await _is_there(deps, lead_id)]
         found = await checkouts.begin(deps.pool, checkout_id, user_id, request_hash, listed)
     if found.request_hash != request_hash:
         raise OtherBody
     return found
+
+
+async def _is_there(deps: Deps, lead_id: str) -> bool:
+    try:
+        await deps.leads.market_of(lead_id)
+    except Problem as problem:
+        if problem.slug != "not-found":
+            raise
+        return False
+    return True
+
+
+def with_left_out(outcome: Outcome, checkout: Checkout, lead_ids: list[str] | None) -> Outcome:
+    """The outcome with what was named and left out, refused, in the order of naming."""
+    if lead_ids is None:
+        return outcome
+    refused = {lead_id: (lead_id, slug, detail) for lead_id, slug, detail in outcome.refused}
+    for lead_id in lead_ids:
+        if lead_id not in checkout.lead_ids:
+            refused[lead_id] = (lead_id, "not-found", "no such lead")
+    return Outcome(outcome.orders, [refused[id_] for id_ in lead_ids if id_ in refused])
 
 
 async def complete(deps: Deps, checkout: Checkout) -> Outcome:
@@ -70,12 +96,7 @@ async def complete(deps: Deps, checkout: Checkout) -> Outcome:
 
 
 async def _buy(deps: Deps, checkout: Checkout, lead_id: str) -> Bought | Refused:
-    try:
-        market = await deps.leads.market_of(lead_id)
-    except Problem as problem:
-        if problem.slug != "not-found":
-            raise
-        return Refused("not-found", problem.detail)
+    market = await deps.leads.market_of(lead_id)
     command = Buy(lead_id, checkout.user_id, secrets.token_urlsafe(16), from_cart=True)
     reply = await deps.market_client.submit(
         market,

@@ -153,31 +153,50 @@ async def test_a_lead_withdrawn_in_the_window_is_told_to_who_claimed_it(
 
 
 async def test_a_seat_that_comes_free_is_kept_for_the_first_in_line(house: TradingHouse) -> None:
-    await house.book(offer_us=200_000)
+    await house.book()
     ann, bob, cyd = [await house.buyer() for _ in range(3)]
     lead_id = await house.lead(price=10)
     await house.said(c.Hold(lead_id, ann, "15m"))
     assert await house.said(c.Join(lead_id, bob)) == Queued(lead_id, 1, 1)
     assert await house.said(c.Join(lead_id, cyd)) == Queued(lead_id, 2, 2)
     assert (await house.said(c.Join(lead_id, cyd))).code == "already-queued"
-    await restarted(house, offer_us=200_000)
+    await restarted(house)
     assert await house.said(c.Release(lead_id, ann)) == Done()
     assert (await house.said(c.Hold(lead_id, ann, "15m"))).code == "lead-unavailable"
     offer = await house.pool.fetchrow("SELECT * FROM seats WHERE lead_id = $1", lead_id)
     assert (offer["user_id"], offer["is_offer"]) == (bob, True)
     assert (await house.buy(lead_id, bob, from_cart=True)).code == "not-in-cart"
     await house.audit()
-
-    async def cyd_is_offered_it() -> bool:
-        seat = await house.pool.fetchrow("SELECT * FROM seats WHERE lead_id = $1", lead_id)
-        return seat is not None and seat["user_id"] == cyd
-
-    await until(cyd_is_offered_it)
-    await restarted(house, offer_us=60_000_000)
+    await restarted(house)
+    assert await house.said(c.Leave(lead_id, bob)) == Done()
+    assert (await house.said(c.Hold(lead_id, bob, "15m"))).code == "lead-unavailable"
+    assert isinstance(await house.said(c.Hold(lead_id, cyd, "15m")), Held)
+    assert isinstance(await house.buy(lead_id, cyd, from_cart=True), Bought)
     await house.audit()
-    held = await house.said(c.Hold(lead_id, cyd, "15m"))
-    if isinstance(held, Held):  # The offer may have run out while the book restarted.
-        assert isinstance(await house.buy(lead_id, cyd, from_cart=True), Bought)
+
+
+async def test_an_offer_that_runs_out_goes_to_the_next_in_line(house: TradingHouse) -> None:
+    await house.book(offer_us=50_000)
+    ann, bob, cyd = [await house.buyer() for _ in range(3)]
+    lead_id = await house.lead()
+    await house.said(c.Hold(lead_id, ann, "15m"))
+    for user_id in (bob, cyd):
+        await house.said(c.Join(lead_id, user_id))
+    await house.said(c.Release(lead_id, ann))
+
+    async def is_free() -> bool:
+        state = "SELECT lead_state FROM lead_trading WHERE lead_id = $1"
+        return await house.pool.fetchval(state, lead_id) == "available"
+
+    await until(is_free)
+    offered = await house.pool.fetch(
+        "SELECT event->>'type' AS type, event->>'user_id' AS user_id FROM market_events"
+        " WHERE lead_id = $1 AND event->>'type' IN ('offered', 'queue_left') ORDER BY position",
+        lead_id,
+    )
+    assert [tuple(row) for row in offered] == [
+        ("offered", bob), ("queue_left", bob), ("offered", cyd), ("queue_left", cyd),
+    ]  # fmt: skip
     await house.audit()
 
 

@@ -20,10 +20,10 @@ from engine.adapters.postgres.book_store import BookStore
 from engine.adapters.redis import feed_stream
 from engine.market import commands as c
 from engine.market.answers import Answer, Bought, Held, Request
-from engine.market.batch import StoredAnswer
 from engine.market.listing import Listing
+from engine.market.outcome import StoredAnswer
 from tests.actors.faults import FailingConnection, wire
-from tests.actors.trading_house import TradingHouse, until
+from tests.actors.trading_house import TradingHouse, trading_house, until
 
 MINUTE_NS = 60_000_000_000
 
@@ -149,15 +149,17 @@ async def test_of_two_live_books_the_older_stops(house: TradingHouse, busy: bool
     await the_older_of_two_books_stops(house, busy)
 
 
-async def test_a_book_without_fencing_is_caught(house: TradingHouse) -> None:
-    """The same, of a store that lets every book write: what the older one sold stands."""
+async def test_a_book_without_fencing_is_caught(fresh_database_url: str, redis_url: str) -> None:
+    """The same, of a store that lets every book write: what the older one sold stands. In a
+    database of its own, for what is left there fails every audit."""
 
     async def connect() -> Unfenced:
         return await Unfenced.connect(house.database_url, house.market)
 
-    with pytest.raises(AssertionError):
-        await the_older_of_two_books_stops(house, busy=True, connect=connect)
-    assert [row["order_id"] for row in await house.orders()] == ["stale"]
+    async with trading_house(fresh_database_url, redis_url) as house:
+        with pytest.raises(AssertionError):
+            await the_older_of_two_books_stops(house, busy=True, connect=connect)
+        assert [row["order_id"] for row in await house.orders()] == ["stale"]
 
 
 class Unfenced(BookStore):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -72,3 +75,18 @@ async def test_every_buyer_whose_hold_is_ended_is_a_row(house: TradingHouse) -> 
     ]
     (until,) = [row for row in await seen(house, "extract(epoch FROM until)::int8") if row[0]]
     assert until == (1_800_000_000,)
+
+
+async def test_what_operators_are_shown_to_ask_is_answered(house: TradingHouse) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "Operations.md").read_text()
+    (query,) = re.findall(r"^    SELECT h\.hold.*?;$", text, re.M | re.S)
+    await house.book()
+    ann, lead_id = await house.buyer(), await house.lead()
+    await house.said(c.Hold(lead_id, ann, "15m"))
+    await house.buy(lead_id, ann)
+    now = datetime.now(UTC)
+    query = query.replace("'austin'", f"'{house.market}'")
+    query = query.replace("2026-05-01", f"{now - timedelta(days=1):%Y-%m-%d}")
+    query = query.replace("2026-06-01", f"{now + timedelta(days=2):%Y-%m-%d}")
+    rows = await house.pool.fetch(query)
+    assert [tuple(row) for row in rows] == [("15m", 1, 1)]

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 from engine.market import events as e
 from engine.market.account import Account
 from engine.market.answers import Bought, Done
-from engine.market.batch import Entry, Outcome, StoredAnswer
 from engine.market.book import Book
 from engine.market.lead import Lead, PastHold, Seat
 from engine.market.listing import Listing
+from engine.market.outcome import Entry, Outcome, StoredAnswer
 from engine.market.plan import load_plans
 from engine.ports import BookStorage, Fenced, JournalRow, Standing, Takeover
 from tests.contracts.storages import Storage

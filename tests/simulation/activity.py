@@ -1,4 +1,4 @@
-"""Who does what: buyers with wallets, operators, and a record of all that was asked and said."""
+"""Who does what: buyers with wallets and standing orders, and operators."""
 
 from __future__ import annotations
 
@@ -10,56 +10,43 @@ import asyncpg
 from msgspec.structs import replace
 
 from actors.client import BookBusy, BookGaveUp, BookUnavailable
-from engine.adapters.memory.schema import Transfer
+from engine.adapters.memory.rows import Transfer
 from engine.adapters.memory.transaction import Transaction
 from engine.market import commands as c
-from engine.market.answers import Held, Reply
+from engine.market.answers import Held, Reply, StandingKept
+from engine.market.commands import Refused
 from engine.market.listing import Listing
-from serve_apps.api import checkout
+from tests.simulation import requests
 from tests.simulation.hosts import STARTING_FAILS, Replica, Use
 from tests.simulation.loop import Killed
+from tests.simulation.record import Asked, Cart, Record
 from tests.simulation.world import MARKETS, World
 
 NO_ANSWER = (Killed, BookUnavailable, BookBusy, asyncio.CancelledError, *STARTING_FAILS)
 LEADS_A_MARKET = 4
 BUYERS = 5
+# Each buyer is signed in twice.
+SESSIONS = 2
 POISON = Listing(quality=7.0)
 
 
-class Asked:
-    """One command under one id, and every reply that somebody saw: (instant, reply)."""
-
-    __slots__ = ("asked_at", "command", "command_id", "market", "replies", "request_hash")
-
-    def __init__(
-        self, market: str, command: c.Command, command_id: bytes, request_hash: bytes | None
-    ) -> None:
-        self.market = market
-        self.command = command
-        self.command_id = command_id
-        self.request_hash = request_hash
-        self.asked_at = 0.0
-        self.replies: list[tuple[float, Reply]] = []
-
-
 class Activity:
-    """The world's inhabitants. `asked`, `bought_carts` and `granted` are what audits go by."""
+    """The world's inhabitants, and the record of what they saw."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.rng = world.rng
-        self.asked: list[Asked] = []
-        self.carts: list[tuple[bytes, str, list[str], list[checkout.Outcome]]] = []
-        self.granted = 0
+        self.record = Record()
         self.gave_up = 0
         self.lead_ids = {
             market: [f"{market}-{n}" for n in range(LEADS_A_MARKET)] for market in MARKETS
         }
         self.users = [f"buyer-{n}" for n in range(BUYERS)]
-        self.credits = 0
+        # (market, id, revision) of a buyer's standing orders.
+        self.standing: dict[str, list[tuple[str, str, int]]] = {user: [] for user in self.users}
         for user in self.users:
             credits = self.rng.choice((0, 30, 200, 200, 2_000))
-            self.credits += credits
+            self.record.granted += credits
             world.open_account(user, credits, self.rng.choice(list(world.plans)))
 
     # --- asking ----------------------------------------------------------------------
@@ -78,124 +65,134 @@ class Activity:
                     world.later(world.weather.span(0.05), call.cancel)
                 try:
                     return await call
-                except BookGaveUp:
-                    raise
                 except NO_ANSWER as error:
                     world.note(f"no answer: {type(error).__name__}")
             await asyncio.sleep(world.weather.span(0.1))
 
     async def ask(self, market: str, command: c.Command, *, keyed: bool) -> Reply:
-        asked = Asked(market, command, self.rng.randbytes(16), b"body" if keyed else None)
-        self.asked.append(asked)
-        asked.asked_at = self.world.now()
-        return await self.ask_again(asked)
+        request_hash = b"body" if keyed else None
+        asked = Asked(market, command, self.rng.randbytes(16), request_hash, self.world.now())
+        self.record.asked.append(asked)
+        return await self._ask(asked)
 
-    async def ask_again(self, asked: Asked) -> Reply:
-        def use(replica: Replica) -> Any:
-            return replica.client.submit(
-                asked.market,
-                asked.command,
-                command_id=asked.command_id,
-                request_hash=asked.request_hash,
-            )
-
-        reply: Reply = await self.through(use)
+    async def _ask(self, asked: Asked) -> Reply:
+        reply: Reply = await self.through(lambda replica: _submit(replica, asked))
         asked.replies.append((self.world.now(), reply))
         self.world.note(f"{_shown(asked.command)}: {_shown(reply.answer)}")
         return reply
 
     # --- operators -------------------------------------------------------------------
 
-    async def list_all(self, market: str) -> None:
+    async def run_market(self, market: str, moves: int) -> None:
         for lead_id in self.lead_ids[market]:
             await self._list(market, lead_id)
-
-    async def _list(self, market: str, lead_id: str) -> None:
-        price, seats = self.rng.randint(1, 60), self.rng.choice((1, 1, 2, 3))
-        listing = Listing(sources=("zillow",), city="Austin")
-        await self.ask(market, c.ListLead(lead_id, price, seats, listing), keyed=False)
-
-    async def operate(self, market: str, moves: int) -> None:
-        """Prices move, leads go and come back, duplicates are found."""
-        rng = self.rng
         for number in range(moves):
             await asyncio.sleep(self.world.weather.span(0.25))
             if self.world.weather.spoils("poison"):
-                await self._poison(market, number)
-                continue
-            leads = self.lead_ids[market]
-            one, other = rng.choice(leads), rng.choice(leads)
-            make: Callable[[], c.Command] = rng.choice(
-                (
-                    lambda: c.Reprice((one, other), (rng.randint(1, 60), 9), "demand"),
-                    lambda: c.Reprice((one,), (rng.randint(1, 60),), "demand"),
-                    lambda: c.UpdateLead(one, Listing(sources=("redfin",))),
-                    lambda: c.Withdraw(one, "gone"),
-                    lambda: c.Relist(one),
-                    lambda: c.Relist(one),
-                    lambda: c.Quarantine(one, "odd"),
-                    lambda: c.Approve(one),
-                    lambda: c.Approve(one),
-                    lambda: c.Merge(one, other),
-                )
-            )
-            await self.ask(market, make(), keyed=rng.random() < 0.3)
-            if rng.random() < 0.1:
-                lead_id = f"{market}-{len(leads)}"
+                await self._poison(market, f"{market}-bad-{number}")
+            elif self.rng.random() < 0.1:
+                lead_id = f"{market}-{len(self.lead_ids[market])}"
+                self.lead_ids[market].append(lead_id)
                 await self._list(market, lead_id)
-                leads.append(lead_id)
+            else:
+                command = requests.of_operator(self.rng, self.lead_ids[market])
+                await self.ask(market, command, keyed=self.rng.random() < 0.3)
+                if isinstance(command, (c.Relist, c.Approve)):
+                    await self._rush(market, command.lead_id)
 
-    async def _poison(self, market: str, number: int) -> None:
-        """A command that no flush survives."""
-        try:
-            await self.ask(market, c.ListLead(f"{market}-bad-{number}", 5, 1, POISON), keyed=False)
-        except BookGaveUp:
-            self.gave_up += 1
+    async def _list(self, market: str, lead_id: str) -> None:
+        price, seats = self.rng.randint(1, 60), self.rng.choice((1, 1, 2, 3))
+        command = c.ListLead(lead_id, price, seats, requests.listing(self.rng))
+        await self.ask(market, command, keyed=False)
+        await self._rush(market, lead_id)
+
+    async def _rush(self, market: str, lead_id: str) -> None:
+        """Several claim what has just been put on offer."""
+        if self.rng.random() < 0.3:
+            claims: list[c.Command] = [
+                requests.buy(self.rng, user, lead_id, from_cart=False)
+                if self.rng.random() < 0.5
+                else c.Hold(lead_id, user, "15m")
+                for user in self.rng.sample(self.users, 3)
+            ]
+            await asyncio.gather(*(self.ask(market, claim, keyed=True) for claim in claims))
+
+    async def _poison(self, market: str, lead_id: str) -> None:
+        """A command that no flush survives; who asks is told so in the end."""
+        asked = Asked(market, c.ListLead(lead_id, 5, 1, POISON), self.rng.randbytes(16), None, 0.0)
+
+        async def use(replica: Replica) -> None:
+            try:
+                await _submit(replica, asked)
+            except BookGaveUp:
+                self.gave_up += 1
+
+        await self.through(use)
+        self.world.note(f"{lead_id} is poison")
 
     # --- buyers ----------------------------------------------------------------------
 
     async def shop(self, user: str, steps: int) -> None:
+        """What one session of a buyer does."""
         for _ in range(steps):
-            await asyncio.sleep(self.world.weather.span(0.25))
-            await self._step(user)
+            await asyncio.sleep(self.world.weather.span(0.4))
+            await self._chosen(self.rng.random())(user)
 
-    async def _step(self, user: str) -> None:
+    def _chosen(self, draw: float) -> Callable[[str], Any]:
+        if draw < 0.08:
+            return self._repeat
+        if draw < 0.2:
+            return self._check_out
+        if draw < 0.24:
+            return self._grant
+        if draw < 0.34:
+            return self._rest
+        return self._buy_at_the_last_moment if draw < 0.4 else self._trade
+
+    async def _trade(self, user: str) -> None:
+        market = self.rng.choice(MARKETS)
+        lead_id = self.rng.choice(self.lead_ids[market])
+        command = requests.of_buyer(self.rng, user, lead_id)
+        keyed = isinstance(command, c.Buy) or self.rng.random() < 0.5
+        await self.ask(market, command, keyed=keyed)
+
+    async def _repeat(self, user: str) -> None:
+        """Somebody's question of a while ago, once more."""
+        answered = [asked for asked in self.record.asked[-30:] if asked.replies]
+        if answered:
+            await self._ask(self.rng.choice(answered))
+
+    async def _buy_at_the_last_moment(self, user: str) -> None:
+        """Or just after it."""
+        market = self.rng.choice(MARKETS)
+        lead_id = self.rng.choice(self.lead_ids[market])
+        held = (await self.ask(market, c.Hold(lead_id, user, "15m"), keyed=False)).answer
+        if isinstance(held, Held):
+            left = held.held_until / 1e6 - self.world.wall_ns() / 1e9
+            await asyncio.sleep(min(max(0.0, left + self.rng.gauss(0, 0.01)), 2.0))
+            command = requests.buy(self.rng, user, lead_id, from_cart=True)
+            await self.ask(market, command, keyed=True)
+
+    async def _rest(self, user: str) -> None:
+        """Place a standing order, or change or cancel one."""
         rng = self.rng
-        draw = rng.random()
-        if draw < 0.08 and self.asked:
-            mine = [asked for asked in self.asked[-30:] if asked.replies]
-            if mine:
-                await self._repeat(rng.choice(mine))
-        elif draw < 0.2:
-            await self._check_out(user)
-        elif draw < 0.24:
-            await self._grant(user)
-        else:
-            market = rng.choice(MARKETS)
-            command = self._buyers_command(user, rng.choice(self.lead_ids[market]))
-            keyed = isinstance(command, c.Buy) or rng.random() < 0.5
-            await self.ask(market, command, keyed=keyed)
-
-    async def _repeat(self, asked: Asked) -> None:
-        try:
-            await self.ask_again(asked)
-        except BookGaveUp:
-            self.gave_up += 1
-
-    def _buyers_command(self, user: str, lead_id: str) -> c.Command:
-        rng = self.rng
-        term = rng.choice(("15m", "15m", "24h", "3d"))
-        draw = rng.random()
-        if draw < 0.45:
-            return c.Hold(lead_id, user, term)
-        if draw < 0.55:
-            return c.Extend(lead_id, user, term)
-        if draw < 0.65:
-            return c.Release(lead_id, user)
-        order_id = rng.randbytes(8).hex()
-        if draw < 0.8:
-            return c.Buy(lead_id, user, order_id, from_cart=True)
-        return c.Buy(lead_id, user, order_id, rng.choice((None, None, 20)))
+        if not self.standing[user] or rng.random() < 0.5:
+            market, order_id = rng.choice(MARKETS), rng.randbytes(8).hex()
+            command: c.Command = c.PlaceStanding(order_id, user, requests.standing_terms(rng))
+            answer = (await self.ask(market, command, keyed=True)).answer
+            if isinstance(answer, StandingKept):
+                self.standing[user].append((market, order_id, answer.revision))
+            return
+        market, order_id, revision = self.standing[user].pop()
+        if rng.random() < 0.3:
+            await self.ask(market, c.CancelStanding(order_id, user), keyed=False)
+            return
+        terms = requests.standing_terms(rng)
+        answer = (
+            await self.ask(market, c.ChangeStanding(order_id, user, terms, revision), keyed=True)
+        ).answer
+        if not isinstance(answer, Refused):
+            self.standing[user].append((market, order_id, revision + 1))
 
     async def _check_out(self, user: str) -> None:
         """Hold a lead or two in each market, then buy what is held, and now and then more."""
@@ -205,20 +202,17 @@ class Activity:
         for lead_id in lead_ids:
             if rng.random() < 0.8:
                 market = lead_id.partition("-")[0]
-                reply = await self.ask(market, c.Hold(lead_id, user, "15m"), keyed=False)
-                if isinstance(reply.answer, Held) and rng.random() < 0.2:
-                    await asyncio.sleep(0.3)
-        checkout_id = rng.randbytes(16)
-        outcomes: list[checkout.Outcome] = []
-        self.carts.append((checkout_id, user, lead_ids, outcomes))
+                await self.ask(market, c.Hold(lead_id, user, "15m"), keyed=False)
+        cart = Cart(rng.randbytes(16), user, lead_ids)
+        self.record.carts.append(cart)
 
-        async def use(replica: Replica) -> checkout.Outcome:
-            begun = await self.world.checkouts.begin(replica, checkout_id, user, lead_ids)
-            return await self.world.checkouts.complete(replica, begun)
+        def use(replica: Replica) -> Any:
+            return self.world.checkouts.check_out(replica, cart.checkout_id, user, lead_ids)
 
         for _ in range(rng.choice((1, 1, 2))):
-            outcomes.append(await self.through(use))
-            self.world.note(f"{user} checks out {len(outcomes[-1].orders)} of {len(lead_ids)}")
+            outcome = await self.through(use)
+            cart.outcomes.append(outcome)
+            self.world.note(f"{user} checks out {len(outcome.orders)} of {lead_ids}")
 
     async def _grant(self, user: str) -> None:
         """Credits from the house, once, however often it takes."""
@@ -245,8 +239,17 @@ class Activity:
                 await connection.close()
 
         await self.through(use)
-        self.credits += credits
+        self.record.granted += credits
         self.world.note(f"{user} is granted {credits}")
+
+
+async def _submit(replica: Replica, asked: Asked) -> Reply:
+    return await replica.client.submit(
+        asked.market,
+        asked.command,
+        command_id=asked.command_id,
+        request_hash=asked.request_hash,
+    )
 
 
 def _shown(value: Any) -> str:

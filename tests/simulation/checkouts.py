@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import asyncpg
+
 from actors.client import BookBusy, BookUnavailable
 from engine.adapters.memory.database import MemoryConnection
 from engine.adapters.memory.table import Table
@@ -41,30 +43,17 @@ class Checkouts:
         self.table = Table("checkouts", CheckoutRow, lambda row: row.checkout_id)
         self.recovered = 0
 
-    async def begin(
+    async def check_out(
         self, replica: Replica, checkout_id: bytes, user_id: str, lead_ids: list[str]
-    ) -> Checkout:
-        """The row of this id, made if it is new; committed before the first purchase."""
+    ) -> checkout.Outcome:
+        """What the route does for a request, and for each repeat of it."""
+        deps = self._deps(replica)
+        begun = await checkout.begin(deps, checkout_id, b"body", user_id, lead_ids)
+        outcome = await checkout.complete(deps, begun)
+        return checkout.with_left_out(outcome, begun, lead_ids)
 
-        async def statement(transaction: Transaction) -> CheckoutRow:
-            found: CheckoutRow | None = transaction.get(self.table, checkout_id)
-            if found is None:
-                found = CheckoutRow(
-                    checkout_id, user_id, b"body", lead_ids, None,
-                    datetime.fromtimestamp(self.world.now(), UTC), self.world.now(),
-                )  # fmt: skip
-                await transaction.insert(self.table, found)
-            return found
-
-        connection = await self._connect()
-        try:
-            return _checkout(await connection.run("begin checkout", statement))
-        finally:
-            await connection.close()
-
-    async def complete(self, replica: Replica, begun: Checkout) -> checkout.Outcome:
-        deps: Any = SimpleNamespace(pool=self, leads=self, market_client=replica.client)
-        return await checkout.complete(deps, begun)
+    def _deps(self, replica: Replica) -> Any:
+        return SimpleNamespace(pool=self, leads=self, market_client=replica.client)
 
     async def keep_house(self, replica: Replica) -> None:
         """Finish what another replica left behind, as its housekeeping does."""
@@ -72,7 +61,7 @@ class Checkouts:
             await asyncio.sleep(RECOVERY_EVERY)
             try:
                 for begun in await self._unfinished():
-                    await self.complete(replica, begun)
+                    await checkout.complete(self._deps(replica), begun)
                     self.recovered += 1
             except (*STARTING_FAILS, BookUnavailable, BookBusy) as error:
                 self.world.note(f"{replica.process.name} recovers later: {type(error).__name__}")
@@ -95,10 +84,33 @@ class Checkouts:
     async def _connect(self) -> MemoryConnection:
         return await self.world.server.database.connect("api")
 
-    # --- what the API's code asks for ------------------------------------------------
+    # --- what `engine.adapters.postgres.checkouts` asks of a pool --------------------
+
+    async def fetchrow(self, query: str, checkout_id: bytes, *values: Any) -> Any:
+        """Of `find`, and of `begin`: the row of this id, made if it is new."""
+
+        async def statement(transaction: Transaction) -> dict[str, Any] | None:
+            found: CheckoutRow | None = transaction.get(self.table, checkout_id)
+            if found is None and query.startswith("INSERT"):
+                user_id, request_hash, lead_ids = values
+                now = self.world.now()
+                found = CheckoutRow(
+                    checkout_id, user_id, request_hash, lead_ids, None,
+                    datetime.fromtimestamp(now, UTC), now,
+                )  # fmt: skip
+                await transaction.insert(self.table, found)
+            return found and _columns(found)
+
+        connection = await self._connect()
+        try:
+            return await connection.run("checkout", statement)
+        except asyncpg.UniqueViolationError:
+            return None
+        finally:
+            await connection.close()
 
     async def fetchval(self, query: str, checkout_id: bytes, answer: dict[str, Any]) -> Any:
-        """The one statement of `checkouts.finish`."""
+        """Of `finish`."""
 
         async def statement(transaction: Transaction) -> dict[str, Any]:
             row = await transaction.lock(self.table, checkout_id)
@@ -120,5 +132,11 @@ class Checkouts:
         return str(row.market)
 
 
+def _columns(row: CheckoutRow) -> dict[str, Any]:
+    columns = row._asdict()
+    del columns["began"]
+    return columns
+
+
 def _checkout(row: CheckoutRow) -> Checkout:
-    return Checkout(*row[:6])
+    return Checkout(**_columns(row))

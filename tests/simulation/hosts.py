@@ -11,6 +11,7 @@ import asyncpg
 from actors.client import BookGone, MarketClient
 from actors.feed_publisher import FeedPublisher
 from actors.lead_book import LeadBook
+from actors.steady_clock import SteadyClock
 from engine.adapters.memory.book_store import MemoryBookStore
 from engine.ports import BookStorage
 from tests.simulation.loop import Killed, Process
@@ -18,6 +19,8 @@ from tests.simulation.loop import Killed, Process
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+# How long a seat is offered to the first in line, µs.
+OFFER_US = 600_000
 STARTING_FAILS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 # As short as a run: a buyer that waits in vain asks another replica.
 PATIENCE = 3.0
@@ -91,8 +94,10 @@ class BookHost(Host):
             "",
             "",
             world.plans,
+            claim_window_us=world.claim_window_us,
+            offer_us=OFFER_US,
             on_fenced=self._leave_for_good,
-            clock=self._clock,
+            clock=SteadyClock(self._wall_ns, world.monotonic_ns),
             monotonic=world.loop.time,
             connect=self._connect,
             publisher=world.parts.publisher(market, self._connect, world.redis.client()),  # type: ignore[arg-type]
@@ -102,6 +107,11 @@ class BookHost(Host):
     @property
     def serves(self) -> bool:
         return self.is_alive and bool(self.book.stats()["serving"])
+
+    def is_behind(self) -> bool:
+        """Whether the journal is ahead of its clock."""
+        row = self.world.tables.markets.rows[self.market]
+        return self.is_alive and self.book._clock() // 1000 < row.journal_at
 
     async def _serve(self) -> None:
         pause = 0.1
@@ -119,7 +129,7 @@ class BookHost(Host):
     async def _connect(self) -> BookStorage:
         return await self.world.parts.store.connect(self.world.server.database, self.market)
 
-    def _clock(self) -> int:
+    def _wall_ns(self) -> int:
         return self.world.wall_ns() + self.skew_ns
 
     def _leave_for_good(self) -> None:
@@ -149,7 +159,9 @@ class Replica(Host):
     def __init__(self, world: World, number: int) -> None:
         super().__init__(world, f"api#{number}")
         self._handles: dict[str, BookHost] = {}
-        self.client = world.parts.client(self._transport, patience=PATIENCE)
+        self.client = world.parts.client(
+            self._transport, patience=PATIENCE, clock=lambda: world.wall_ns() / 1e9
+        )
 
     async def _transport(self, market: str, payload: bytes) -> bytes:
         """As `ray_transport`: a handle is kept until a call by it fails."""

@@ -20,8 +20,8 @@ from engine.adapters.memory.transaction import Transaction
 from engine.market import events as e
 from engine.market.account import Account
 from engine.market.answers import Reply, Request
-from engine.market.batch import StoredAnswer
 from engine.market.book import Book
+from engine.market.outcome import StoredAnswer
 from engine.market.plan import Plan
 from engine.ports import Takeover
 from tests.simulation.hosts import Parts

@@ -101,40 +101,53 @@ class DatabaseServer:
         self._later(wait, self._arrive, asked)
 
     def _give_up(self, asked: _Request) -> None:
-        """The client's patience with one request is over; the server may still do it."""
+        """The client's patience is over, and with it the connection; the server may still do
+        what it was asked."""
         if not asked.answer.done():
             asked.answer.set_exception(TimeoutError())
+            asked.link.connection.is_closed = True
+            self._leave(asked.link)
 
     def _serve(self, asked: _Request, *, breaks: bool = False) -> None:
-        task = self.loop.create_task(_awaited(asked.serve), context=self._context)
-        task.add_done_callback(partial(self._served, asked, breaks), context=self._context)
+        self._go_on(asked, asked.serve(), breaks)
 
-    def _served(self, asked: _Request, breaks: bool, task: asyncio.Task[Any]) -> None:
+    def _go_on(self, asked: _Request, statement: Any, breaks: bool) -> None:
+        """A statement waits for locks alone: it needs no task, which costs more than it does."""
+        try:
+            lock = statement.send(None)
+        except StopIteration as done:
+            self._served(asked, breaks, done.value, None)
+        except Exception as error:
+            self._served(asked, breaks, None, error)
+        else:
+            lock._asyncio_future_blocking = False
+            lock.add_done_callback(
+                lambda _: self._go_on(asked, statement, breaks), context=self._context
+            )
+
+    def _served(self, asked: _Request, breaks: bool, result: Any, error: Exception | None) -> None:
         self._on_commit(asked.name)
         if breaks:
             self._break(asked.link)
         if asked.link.is_cut:
-            task.exception()
             self._lose(asked)
-            return
-        self._later(self.weather.to_database(), self._answer, asked, task)
+        else:
+            self._later(self.weather.to_database(), self._answer, asked, result, error)
 
-    def _answer(self, asked: _Request, task: asyncio.Task[Any]) -> None:
-        error = task.exception()
-        if asked.answer.done():
-            self._done(asked)
-        elif asked.link.is_cut:
+    def _answer(self, asked: _Request, result: Any, error: Exception | None) -> None:
+        if asked.link.is_cut:
             self._lose(asked)
         elif error is not None:
             self._fail(asked, error)
         else:
             self._done(asked)
-            asked.answer.set_result(task.result())
+            if not asked.answer.done():
+                asked.answer.set_result(result)
 
     def _lose(self, asked: _Request) -> None:
         self._fail(asked, asyncpg.ConnectionDoesNotExistError(BROKEN))
 
-    def _fail(self, asked: _Request, error: BaseException) -> None:
+    def _fail(self, asked: _Request, error: Exception) -> None:
         self._done(asked)
         if not asked.answer.done():
             asked.answer.set_exception(error)
@@ -199,7 +212,3 @@ class DatabaseServer:
 
     def _later(self, seconds: float, callback: Callable[..., None], *args: Any) -> None:
         self.loop.call_later(seconds, callback, *args, context=self._context)
-
-
-async def _awaited(serve: Callable[[], Awaitable[Any]]) -> Any:
-    return await serve()

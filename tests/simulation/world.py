@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from engine.adapters.memory.schema import Market, Transfer, User, Wallet
+from engine.adapters.memory.rows import Market, Transfer, User, Wallet
 from engine.market.plan import Plan
 from tests.simulation.checkouts import Checkouts
 from tests.simulation.hosts import BookHost, Parts, Replica
@@ -18,22 +18,29 @@ from tests.simulation.redis import RedisServer
 from tests.simulation.server import DatabaseServer
 from tests.simulation.weather import Weather
 
-SECOND = 1_000_000
 MARKETS = ("austin", "dallas")
 START_NS = 1_800_000_000 * 1_000_000_000
 
 
-def _plan(name: str, terms: dict[str, float], holds_max: int, discount_percent: int) -> Plan:
-    terms_us = {term: int(seconds * SECOND) for term, seconds in terms.items()}
-    return Plan(name, terms_us, max(terms_us.values()), holds_max, discount_percent)
-
-
 # Terms as long as a run bears: a hold's deadline comes while things go wrong.
-PLANS = {
-    "basic": _plan("basic", {"15m": 0.9}, 3, 0),
-    "pro": _plan("pro", {"15m": 0.9, "24h": 2.5}, 4, 10),
-    "enterprise": _plan("enterprise", {"15m": 0.9, "24h": 2.5, "3d": 6.0}, 6, 20),
-}
+_TERMS = {"15m": 900_000, "24h": 2_500_000, "3d": 6_000_000}
+
+
+def _plan(name: str, terms: int, rng: random.Random, *, discount: int) -> Plan:
+    """With the first `terms` of the terms; what holding costs differs from run to run."""
+    terms_us = dict(list(_TERMS.items())[:terms])
+    return Plan(
+        name,
+        terms_us,
+        max(terms_us.values()),
+        holds_max=2 + terms,
+        discount_percent=discount,
+        hold_value_max=rng.choice((None, 120)),
+        hold_fee_percent=rng.choice(({}, dict.fromkeys(terms_us, 10))),
+        is_hold_fee_credited=rng.random() < 0.5,
+        claim_priority=terms - 1,
+        standing_orders_max=2,
+    )
 
 
 class World:
@@ -44,7 +51,12 @@ class World:
         self.loop = SimulatedLoop(self.rng)
         self.weather = Weather(self.rng)
         self.parts = parts
-        self.plans = PLANS
+        self.plans = {
+            "basic": _plan("basic", 1, self.rng, discount=0),
+            "pro": _plan("pro", 2, self.rng, discount=10),
+            "enterprise": _plan("enterprise", 3, self.rng, discount=20),
+        }
+        self.claim_window_us = self.rng.choice((0, 30_000, 300_000))
         # What belongs to no process runs in here.
         self.context = contextvars.Context()
         self.server = DatabaseServer(self.loop, self.weather, self._look_for_commits)
@@ -68,7 +80,7 @@ class World:
 
     def found(self) -> None:
         for market in MARKETS:
-            self.tables.markets.replace(market, Market(market))
+            self.tables.markets.replace(market, Market(market, secret=market.encode()))
             self.start_book(market)
         for _ in range(2):
             self.start_replica()
@@ -114,7 +126,15 @@ class World:
         return self.loop.time()
 
     def wall_ns(self) -> int:
-        return START_NS + int(self.loop.time() * 1e9) + self.step_ns
+        return START_NS + self.monotonic_ns() + self.step_ns
+
+    def set_clock_right(self) -> None:
+        """Not behind any journal."""
+        ends = max(row.journal_at for row in self.tables.markets.rows.values())
+        self.step_ns += max(0, 1000 * ends - self.wall_ns())
+
+    def monotonic_ns(self) -> int:
+        return int(self.loop.time() * 1e9)
 
     def later(self, seconds: float, callback: Callable[..., None], *args: Any) -> None:
         self.loop.call_later(seconds, callback, *args, context=self.context)

@@ -31,11 +31,11 @@ from engine.adapters.postgres.teaser import teaser
 from engine.market import events as e
 from engine.market.account import Account
 from engine.market.answers import Answer, Contact
-from engine.market.batch import Outcome, StoredAnswer
 from engine.market.book import Book
 from engine.market.instant import to_datetime
 from engine.market.lead import Lead
 from engine.market.listing import Listing
+from engine.market.outcome import Outcome, StoredAnswer
 from engine.market.plan import Plan
 from engine.ports import Fenced, JournalRow, Standing, Takeover
 

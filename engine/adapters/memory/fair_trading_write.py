@@ -7,7 +7,7 @@ import msgspec
 from engine.adapters.memory.rows import ClaimRound, ClaimRow, QueuePlace, StandingOrderRow
 from engine.adapters.memory.schema import Schema
 from engine.adapters.memory.transaction import Transaction
-from engine.market.batch import Outcome
+from engine.market.outcome import Outcome
 from engine.market.standing_orders import StandingOrder
 
 _encode = msgspec.json.Encoder().encode

@@ -19,9 +19,9 @@ from engine.adapters.memory.schema import Schema
 from engine.adapters.memory.transaction import Transaction
 from engine.adapters.postgres.trade_statement import HOUSE_FEES
 from engine.market.answers import Bought, Contact
-from engine.market.batch import Outcome
 from engine.market.book import Book
 from engine.market.lead import Lead, Seat
+from engine.market.outcome import Outcome
 from engine.ports import JournalRow
 
 _encode_event = msgspec.json.Encoder().encode

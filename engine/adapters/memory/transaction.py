@@ -29,6 +29,8 @@ class Locks:
         self._waiting: dict[Hashable, deque[tuple[Transaction, asyncio.Future[None]]]] = {}
 
     def try_take(self, what: Hashable, transaction: Transaction) -> bool:
+        if transaction.ended:
+            raise asyncpg.ConnectionDoesNotExistError(CUT_OFF)
         owner = self._owners.setdefault(what, transaction)
         if owner is not transaction:
             return False
@@ -39,23 +41,21 @@ class Locks:
         """Raises LockNotAvailableError after the time-out."""
         if self.try_take(what, transaction):
             return
-        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = self._waiting.setdefault(what, deque())
-        waiting.append((transaction, granted))
+        loop = asyncio.get_running_loop()
+        granted: asyncio.Future[None] = loop.create_future()
+        self._waiting.setdefault(what, deque()).append((transaction, granted))
         transaction.waits_for = granted
+        timer = loop.call_later(self.timeout, _give_up, granted)
         try:
-            async with asyncio.timeout(self.timeout):
-                await granted
-        except TimeoutError:
-            raise asyncpg.LockNotAvailableError("canceling statement due to lock timeout") from None
+            await granted
+            transaction.locked.add(what)
         finally:
+            timer.cancel()
             transaction.waits_for = None
-            if not granted.done() or granted.cancelled():
-                granted.cancel()
-            elif granted.exception() is None:
-                transaction.locked.add(what)
-                if transaction.ended:
-                    self.release(transaction)
+            if transaction.ended:
+                self.release(transaction)
+        if transaction.ended:
+            raise asyncpg.ConnectionDoesNotExistError(CUT_OFF)
 
     def release(self, transaction: Transaction) -> None:
         for what in transaction.locked:
@@ -73,6 +73,13 @@ class Locks:
                 return
         if waiting is not None:
             del self._waiting[what]
+
+
+def _give_up(granted: asyncio.Future[None]) -> None:
+    if not granted.done():
+        granted.set_exception(
+            asyncpg.LockNotAvailableError("canceling statement due to lock timeout")
+        )
 
 
 class Transaction:

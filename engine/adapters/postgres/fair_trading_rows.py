@@ -85,22 +85,41 @@ async def write_standing(
 async def write_contests(
     connection: asyncpg.Connection, market: str, contests: Sequence[e.ClaimsDecided], at: int
 ) -> None:
-    await connection.executemany(
+    await connection.execute(
         "INSERT INTO claim_rounds"
-        " (lead_id, round, market, seats, seed, next_commitment, decided_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        [(c.lead_id, c.round, market, c.seats, c.seed, c.next_commitment, at) for c in contests],
+        " (lead_id, round, seats, seed, next_commitment, market, decided_at)"
+        " SELECT u.*, $1, $2 FROM unnest($3::text[], $4::int4[], $5::int4[], $6::text[],"
+        " $7::text[]) u",
+        market,
+        at,
+        [contest.lead_id for contest in contests],
+        [contest.round for contest in contests],
+        [contest.seats for contest in contests],
+        [contest.seed for contest in contests],
+        [contest.next_commitment for contest in contests],
     )
-    await connection.executemany(
-        "INSERT INTO claims (lead_id, round, rank, market, claim_id, user_id, kind, priority,"
-        " wins, draw, result, standing_order_id, decided_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-        [
-            (
-                c.lead_id, c.round, rank, market, entry.claim_id, entry.user_id, entry.kind,
-                entry.priority, entry.wins, entry.draw, entry.result, entry.standing_order_id, at,
-            )
-            for c in contests
-            for rank, entry in enumerate(c.entries, start=1)
-        ],
-    )  # fmt: skip
+    ranked = [
+        (contest, rank, entry)
+        for contest in contests
+        for rank, entry in enumerate(contest.entries, start=1)
+    ]
+    await connection.execute(
+        "INSERT INTO claims (lead_id, round, rank, claim_id, user_id, kind, priority, wins, draw,"
+        " result, standing_order_id, market, decided_at)"
+        " SELECT u.*, $1, $2 FROM unnest($3::text[], $4::int4[], $5::int4[], $6::text[],"
+        " $7::text[], $8::text[], $9::int4[], $10::int4[], $11::text[], $12::text[],"
+        " $13::text[]) u",
+        market,
+        at,
+        [contest.lead_id for contest, _, _ in ranked],
+        [contest.round for contest, _, _ in ranked],
+        [rank for _, rank, _ in ranked],
+        [entry.claim_id for _, _, entry in ranked],
+        [entry.user_id for _, _, entry in ranked],
+        [entry.kind for _, _, entry in ranked],
+        [entry.priority for _, _, entry in ranked],
+        [entry.wins for _, _, entry in ranked],
+        [entry.draw for _, _, entry in ranked],
+        [entry.result for _, _, entry in ranked],
+        [entry.standing_order_id for _, _, entry in ranked],
+    )

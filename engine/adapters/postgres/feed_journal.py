@@ -1,7 +1,7 @@
 """What the feed reads from the database: where a market stands, and what it missed.
 
-Every method takes a connection of the pool for one bounded statement (`thin_leads`: one
-transaction). All raise asyncpg.PostgresError, asyncpg.InterfaceError, OSError or
+Every method takes a connection of the pool for one bounded statement (`thin_leads` and
+`listings`: one transaction). All raise asyncpg.PostgresError, asyncpg.InterfaceError, OSError or
 TimeoutError when the database is away.
 """
 
@@ -14,12 +14,14 @@ import asyncpg
 import msgspec
 
 from engine.market.instant import rfc3339
+from engine.market.listing import Listing
 
 # What "the database is away" looks like.
 AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 _ACQUIRE_SECONDS = 5.0
 _LEADS_CHUNK = 5_000
+_LISTINGS_CHUNK = 1_000
 
 
 class Head(NamedTuple):
@@ -104,10 +106,7 @@ class FeedJournal:
             self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            row = await connection.fetchrow(
-                "SELECT feed_seq, position FROM markets WHERE market = $1", market
-            )
-            yield Head(*row) if row is not None else Head(0, 0)
+            yield await _head(connection, market)
             cursor = await connection.cursor(
                 "SELECT lead_id, lead_state, price, max_buyers, max_buyers - sold - held"
                 " FROM lead_trading WHERE market = $1 AND lead_state IN ('available', 'held')",
@@ -116,7 +115,46 @@ class FeedJournal:
             while rows := await cursor.fetch(_LEADS_CHUNK):
                 yield [ThinLead(*row) for row in rows]
 
+    async def listings(self, market: str) -> AsyncIterator[Head | list[tuple[str, Listing]]]:
+        """One consistent reading: first the Head, then id and what a filter of the feed looks
+        at of the leads available or held, in chunks. Other facts are left out."""
+        async with (
+            self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield await _head(connection, market)
+            cursor = await connection.cursor(
+                "SELECT l.lead_id, l.list_price, l.living_area, l.lot_size_square_feet,"
+                " l.year_built, l.bedrooms_total, l.latitude, l.longitude, l.property_type,"
+                " l.sources FROM lead_trading t JOIN leads l ON l.lead_id = t.lead_id"
+                " WHERE t.market = $1 AND t.lead_state IN ('available', 'held')",
+                market,
+            )
+            while rows := await cursor.fetch(_LISTINGS_CHUNK):
+                yield [(row[0], _listing(row)) for row in rows]
+
     async def _fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
         async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
             rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
             return rows
+
+
+async def _head(connection: asyncpg.Connection, market: str) -> Head:
+    row = await connection.fetchrow(
+        "SELECT feed_seq, position FROM markets WHERE market = $1", market
+    )
+    return Head(*row) if row is not None else Head(0, 0)
+
+
+def _listing(row: asyncpg.Record) -> Listing:
+    return Listing(
+        list_price=row["list_price"],
+        living_area=row["living_area"],
+        lot_size_square_feet=row["lot_size_square_feet"],
+        year_built=row["year_built"],
+        bedrooms_total=row["bedrooms_total"],
+        latitude=row["latitude"],
+        longitude=row["longitude"],
+        property_type=row["property_type"],
+        sources=tuple(row["sources"]),
+    )

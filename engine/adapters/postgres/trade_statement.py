@@ -13,10 +13,10 @@ import msgspec
 
 from engine.market import events as e
 from engine.market.answers import Bought
-from engine.market.batch import Movement, Outcome
 from engine.market.book import Book
 from engine.market.instant import to_datetime
 from engine.market.lead import Lead
+from engine.market.outcome import Movement, Outcome
 from engine.ports import JournalRow
 
 CONTACT_COLUMNS = (

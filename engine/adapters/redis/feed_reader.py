@@ -31,6 +31,7 @@ CHECK_SECONDS = 1.0
 DISTRUST_SECONDS = 1.0
 
 _BLOCK_MS = 1_000
+_PATIENCE_SECONDS = _BLOCK_MS / 1000 + 4
 _ENTRIES_MAX = 16
 _EVENTS_PER_FILL = 500
 _TICKS_PER_FILL = 64
@@ -109,7 +110,9 @@ class FeedReader:
         redis = Redis.from_url(
             self._redis_url,
             protocol=2,
-            socket_timeout=_BLOCK_MS / 1000 + 4,
+            # A timeout of the client's own may lose a cancellation (asyncio.wait_for,
+            # Python 3.11).
+            socket_timeout=None,
             socket_connect_timeout=2,
             retry=Retry(NoBackoff(), 0),
         )
@@ -120,7 +123,8 @@ class FeedReader:
                     await asyncio.sleep(POLL_SECONDS)
                     continue
                 try:
-                    reply: Any = await redis.xread(streams, count=_ENTRIES_MAX, block=_BLOCK_MS)
+                    async with asyncio.timeout(_PATIENCE_SECONDS):
+                        reply: Any = await redis.xread(streams, count=_ENTRIES_MAX, block=_BLOCK_MS)
                 except _AWAY_FROM_REDIS as error:
                     if self.streaming:
                         log.warning("feed: Redis is away, reading the journal: %s", error)

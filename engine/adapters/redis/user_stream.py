@@ -27,6 +27,7 @@ KEY = "user-events"
 # How far back the stream reaches, in entries, about.
 ENTRIES_MAX = 20_000
 _BLOCK_MS = 1_000
+_PATIENCE_SECONDS = _BLOCK_MS / 1000 + 4
 _ENTRIES_PER_READ = 200
 _PAUSE_SECONDS = 0.25
 _PAUSE_SECONDS_MAX = 2.0
@@ -56,7 +57,8 @@ async def follow(
     redis = Redis.from_url(
         redis_url,
         protocol=2,
-        socket_timeout=_BLOCK_MS / 1000 + 4,
+        # A timeout of the client's own may lose a cancellation (asyncio.wait_for, Python 3.11).
+        socket_timeout=None,
         socket_connect_timeout=2,
         retry=Retry(NoBackoff(), 0),
     )
@@ -69,10 +71,12 @@ async def follow(
                 raise asyncio.CancelledError
             try:
                 if last is None:
-                    newest: Any = await redis.xrevrange(KEY, count=1)
-                    last = newest[0][0] if newest else "0-0"
+                    last = await _newest(redis)
                     on_missed()
-                read: Any = await redis.xread({KEY: last}, count=_ENTRIES_PER_READ, block=_BLOCK_MS)
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    read: Any = await redis.xread(
+                        {KEY: last}, count=_ENTRIES_PER_READ, block=_BLOCK_MS
+                    )
                 pause = _PAUSE_SECONDS
             except (RedisError, OSError, TimeoutError) as error:
                 log.warning("user events can't be read: %s", error)
@@ -83,6 +87,18 @@ async def follow(
             for _, entries in read or ():
                 for entry_id, fields in entries:
                     last = entry_id
-                    on_events(_decode(fields[b"events"]))
+                    try:
+                        events = _decode(fields[b"events"])
+                    except (msgspec.DecodeError, KeyError) as error:
+                        # As from a newer version: what it says can be read again by GET.
+                        log.warning("user events %r are not readable: %s", entry_id, error)
+                        continue
+                    on_events(events)
     finally:
         await redis.aclose()
+
+
+async def _newest(redis: Redis) -> Any:
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        newest: Any = await redis.xrevrange(KEY, count=1)
+    return newest[0][0] if newest else "0-0"

@@ -1,26 +1,22 @@
-"""Brings one reader of a market to the present: a snapshot or what it missed, then live.
+"""Brings one reader of a market to the present: a snapshot or what it missed.
 
-It writes as the reader drains, one frame at a time, and hands the socket to the live
-fan-out in the same step in which it finds nothing left to send: frames join without
-gap or repeat.
+It writes as the reader drains, one frame at a time, and returns in the same step in which
+it finds nothing left to send: frames join those of the live fan-out without gap or repeat.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
-from engine.adapters.postgres.feed_journal import AWAY
 from serve_apps.api.feed.close_codes import TOO_SLOW
-from serve_apps.api.feed.frame import EVENTS_PER_FRAME, Frame, events_frame, frame_end
-from serve_apps.api.feed.market_feed import MarketFeed
+from serve_apps.api.feed.frame import EVENTS_PER_FRAME, Frame, frame_end
+from serve_apps.api.feed.read_model import Snapshot
+from serve_apps.api.feed.view import View
 
 if TYPE_CHECKING:
     from serve_apps.api.feed.hub import FeedHub
     from serve_apps.api.feed.session import FeedSocket
-
-log = logging.getLogger(__name__)
 
 # A `since` that another replica sent already is waited for; seconds, steps of STEP.
 _AHEAD_SECONDS = 3.0
@@ -29,71 +25,71 @@ _STEP_SECONDS = 0.05
 _STEPS_BEFORE_ASKING = 3
 
 
-async def catch_up(
-    hub: FeedHub, feed: MarketFeed, socket: FeedSocket, channel: str, since: int | None
-) -> None:
-    """Send what follows `since`, or a snapshot and what follows it, then join the live ones."""
-    try:
-        if since is not None and since > feed.seq:
-            since = await _wait_for(hub, feed, since)
-        sent = since if since is not None else await _send_snapshot(hub, feed, socket)
-        while not socket.closed and sent < feed.seq:
-            missed = await _missed(hub, feed, sent)
+async def catch_up(hub: FeedHub, view: View, socket: FeedSocket, since: int | None) -> None:
+    """Send what follows `since`, or a snapshot and what follows it.
+
+    The reader must join the live ones in the step in which this returns. Raises as
+    FeedJournal does.
+    """
+    with view.catching_up():
+        if since is not None and not view.resumes:
+            since = None
+        if since is not None and since > view.seq:
+            since = await _wait_for(hub, view, since)
+        snapshot = None if since is not None else await _send_snapshot(hub, view, socket)
+        sent = since if snapshot is None else snapshot.seq
+        assert sent is not None
+        while not socket.closed and sent < view.seq:
+            missed = await _missed(hub, view, sent)
             if missed is None:
-                sent = await _send_snapshot(hub, feed, socket)
+                snapshot = await _send_snapshot(hub, view, socket)
+                sent = snapshot.seq
                 continue
             frame, sent = missed
             await _send(hub, socket, frame)
-        if not socket.closed:
-            socket.subscriptions[channel].catching_up = None
-            feed.join(socket)
-    except AWAY as error:
-        log.warning("feed of %s: a reader can't catch up: %s", feed.market, type(error).__name__)
-        socket.end(channel, "unavailable", "missed events can't be read now; subscribe again")
-    except Exception:
-        log.exception("feed of %s: catching up failed", feed.market)
-        socket.end(channel, "internal", "something went wrong here; subscribe again")
+        for frame in view.moved_since(snapshot) if snapshot is not None else ():
+            socket.send(frame)
 
 
-async def _wait_for(hub: FeedHub, feed: MarketFeed, since: int) -> int | None:
+async def _wait_for(hub: FeedHub, view: View, since: int) -> int | None:
     """`since` once this replica has come so far; None if it lies in the market's future."""
     steps = round(_AHEAD_SECONDS / _STEP_SECONDS)
     for step in range(steps):
-        if feed.seq >= since:
+        if view.seq >= since:
             return since
         if step == _STEPS_BEFORE_ASKING:
             async with hub.journal_reads:
-                head = (await hub.journal.heads([feed.market])).get(feed.market)
+                head = (await hub.journal.heads([view.market])).get(view.market)
             if head is None or since > head.seq:
                 return None
         await asyncio.sleep(_STEP_SECONDS)
     return None
 
 
-async def _send_snapshot(hub: FeedHub, feed: MarketFeed, socket: FeedSocket) -> int:
-    """The seq of the snapshot that was sent."""
-    snapshot = feed.snapshot(asyncio.get_running_loop().time())
+async def _send_snapshot(hub: FeedHub, view: View, socket: FeedSocket) -> Snapshot:
+    """The snapshot that was sent."""
+    snapshot = view.snapshot(asyncio.get_running_loop().time())
     for number in range(snapshot.parts):
         await _send(hub, socket, snapshot.part(number))
         if socket.closed:
             break
-    return snapshot.seq
+    return snapshot
 
 
-async def _missed(hub: FeedHub, feed: MarketFeed, sent: int) -> tuple[Frame, int] | None:
+async def _missed(hub: FeedHub, view: View, sent: int) -> tuple[Frame, int] | None:
     """The frame after `sent` and its last seq; None if those events are no longer kept."""
-    texts = feed.ring.after(sent, EVENTS_PER_FRAME)
+    texts = view.ring.after(sent, EVENTS_PER_FRAME)
     if texts is None:
-        if feed.seq - sent > hub.limits.replay_events_max:
+        if view.seq - sent > hub.limits.replay_events_max:
             return None
         async with hub.journal_reads:
-            events = await hub.journal.events(feed.market, sent, feed.seq, EVENTS_PER_FRAME)
+            events = await hub.journal.events(view.market, sent, view.seq, EVENTS_PER_FRAME)
         if not events or events[-1].seq != sent + len(events):
             return None
         texts = [event.text for event in events]
     count = frame_end(texts, 0)
-    key = ("events", feed.market, sent + 1, count)
-    frame = hub.cache.get(key, lambda: events_frame(feed.market, sent + 1, texts[:count]))
+    key = ("events", view.market, view.name, sent + 1, count)
+    frame = hub.cache.get(key, lambda: view.replay(sent + 1, texts[:count]))
     return frame, sent + count
 
 

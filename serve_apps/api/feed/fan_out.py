@@ -56,17 +56,32 @@ class _Slice:
         return len(self.members) + len(self.joining)
 
 
+class Pace:
+    """When the next round may begin. Channels that share one take turns at a bounded share."""
+
+    __slots__ = ("rest_until",)
+
+    def __init__(self) -> None:
+        self.rest_until = 0.0
+
+    def rest_after(self, spent: float) -> None:
+        """A round took so many seconds of CPU."""
+        now = time.monotonic()
+        rested = max(now, self.rest_until) + REST_FACTOR * spent
+        self.rest_until = min(rested, now + REST_SECONDS_MAX)
+
+
 class FanOut:
     """The live readers of one channel. `sent(frames, bytes)` counts what was written."""
 
-    def __init__(self, sent: Callable[[int, int], None]) -> None:
+    def __init__(self, sent: Callable[[int, int], None], pace: Pace | None = None) -> None:
+        self._pace = pace or Pace()
         self._slices: list[_Slice] = []
         self._place: dict[FeedSocket, _Slice] = {}
         self._sent = sent
         self._turn: asyncio.Handle | None = None
         self._next = 0
         self._began = 0.0
-        self._rest_until = 0.0
 
     def __len__(self) -> int:
         return len(self._place)
@@ -113,7 +128,7 @@ class FanOut:
 
     def _begin(self) -> None:
         loop = asyncio.get_running_loop()
-        rest = self._rest_until - time.monotonic()
+        rest = self._pace.rest_until - time.monotonic()
         if rest < REST_SECONDS_MIN:
             self._turn = loop.call_soon(self._write_first)
         else:
@@ -139,8 +154,7 @@ class FanOut:
         )
 
     def _end(self) -> None:
-        spent = time.thread_time() - self._began
-        self._rest_until = time.monotonic() + min(REST_FACTOR * spent, REST_SECONDS_MAX)
+        self._pace.rest_after(time.thread_time() - self._began)
         self._turn = None
         self._slices = [place for place in self._slices if len(place)]
         if any(place.pending for place in self._slices):

@@ -54,11 +54,12 @@ def prices_channel(market: str) -> str:
     return f"prices:{market}"
 
 
-def events_frame(market: str, from_seq: int, texts: Sequence[bytes]) -> Frame:
-    """Events `from_seq`.. of a market, each JSON text already."""
+def events_frame(market: str, from_seq: int, to_seq: int, texts: Sequence[bytes]) -> Frame:
+    """What a reader gets to see of a market's events `from_seq`..`to_seq`, each JSON text
+    already. All of them, unless it asked for less."""
     head = (
         f'{{"type":"events","channel":"{market_channel(market)}","from_seq":{from_seq},'
-        f'"to_seq":{from_seq + len(texts) - 1},"events":['
+        f'"to_seq":{to_seq},"events":['
     )
     return Frame(b"".join((head.encode(), b",".join(texts), b"]}")))
 

@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from engine.adapters.postgres.feed_journal import AWAY, FeedJournal, PriceTick
+from engine.adapters.redis import user_stream
 from engine.adapters.redis.feed_reader import FeedReader
 from serve_apps.api.feed.close_codes import FAILED, SERVER_STOPS, TOKEN_OVER
+from serve_apps.api.feed.filters import Filters
 from serve_apps.api.feed.frame import FrameCache
 from serve_apps.api.feed.limits import FeedLimits
 from serve_apps.api.feed.market_feed import MarketFeed
@@ -19,6 +21,7 @@ from serve_apps.api.feed.price_feed import PriceFeed
 from serve_apps.api.feed.principal import Authenticator
 from serve_apps.api.feed.read_model import ReadModel, load
 from serve_apps.api.feed.session import FeedSocket
+from serve_apps.api.feed.user_feed import USER_CHANNEL, UserFeed
 from serve_apps.api.problems import Problem, unavailable
 
 log = logging.getLogger(__name__)
@@ -50,6 +53,7 @@ class FeedHub:
         # Sockets whose connection is full, kept by their writers' calls.
         self.paused: set[FeedSocket] = set()
         self.stopping = False
+        self.user = UserFeed()
         self._redis_url = redis_url
         self._markets = list(markets)
         self._authenticator = authenticator
@@ -57,6 +61,8 @@ class FeedHub:
         self._per_user: Counter[str] = Counter()
         self._feeds: dict[str, MarketFeed] = {}
         self._prices: dict[str, PriceFeed] = {}
+        self.filters = Filters(self._feeds, limits)
+        self._building = asyncio.Lock()
         self._reader: FeedReader | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -70,6 +76,8 @@ class FeedHub:
             loop.create_task(self._read(), name="feed:read"),
             loop.create_task(self._sweep(), name="feed:sweep"),
         ]
+        if self._redis_url:
+            self._tasks.append(loop.create_task(self._tell_users(), name="feed:users"))
 
     async def stop(self) -> None:
         """Close every socket with 1012 and let go. Admits nobody any more."""
@@ -78,6 +86,7 @@ class FeedHub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._close_all(SERVER_STOPS, "the server stops; connect again with since")
+        await self.filters.stop()
 
     @property
     def alive(self) -> bool:
@@ -106,9 +115,18 @@ class FeedHub:
         for model in models:
             market = model.market
             self._feeds[market] = MarketFeed(
-                model, self.limits, self.cache, self.metrics, self._written
+                model,
+                journal=self.journal,
+                limits=self.limits,
+                cache=self.cache,
+                metrics=self.metrics,
+                paused=self.paused,
+                written=self._written,
+                building=self._building,
             )
-            self._prices[market] = PriceFeed(market, self.paused, self._written)
+            self._prices[market] = PriceFeed(
+                model, self.limits.prices_interval_seconds, self.paused, self._written
+            )
             reader.follow(market, model.seq, model.position)
         self._reader = reader
 
@@ -121,6 +139,7 @@ class FeedHub:
             except Exception:
                 log.exception("feed: reading failed; every market is loaded anew")
             await self._close_all(FAILED, "the feed starts anew; connect again with since")
+            await self.filters.stop()
             while True:
                 await asyncio.sleep(_RESTART_PAUSE_SECONDS)
                 try:
@@ -129,15 +148,30 @@ class FeedHub:
                 except AWAY as error:
                     log.warning("feed: the markets can't be loaded yet: %s", error)
 
+    async def _tell_users(self) -> None:
+        """Follow what single buyers are told; without Redis they read it by GET."""
+        telling: set[asyncio.Task[None]] = set()
+
+        def on_missed() -> None:
+            task = asyncio.get_running_loop().create_task(self.user.tell_missed())
+            telling.add(task)
+            task.add_done_callback(telling.discard)
+
+        while True:
+            try:
+                await user_stream.follow(self._redis_url, self.user.on_events, on_missed)
+            except Exception:
+                log.exception("feed: reading what buyers are told failed; it begins anew")
+            await asyncio.sleep(_RESTART_PAUSE_SECONDS)
+
     # --- FeedFollower ------------------------------------------------------------
 
     def on_events(self, market: str, from_seq: int, texts: Sequence[bytes]) -> None:
         self._feeds[market].on_events(from_seq, texts)
 
     def on_prices(self, tick: PriceTick) -> None:
-        feed = self._feeds[tick.market]
-        held = feed.on_prices(tick)
-        self._prices[tick.market].on_prices(feed.seq, tick, held)
+        lead_ids = self._feeds[tick.market].on_prices(tick)
+        self._prices[tick.market].on_prices(tick.at, tick.reason, lead_ids)
 
     # --- sockets -----------------------------------------------------------------
 
@@ -177,14 +211,16 @@ class FeedHub:
             del self._per_user[user_id]
         self.metrics.sockets.set(len(self._sockets))
 
-    def feed_of(self, channel: str) -> MarketFeed | PriceFeed | None:
+    def feed_of(self, channel: str) -> MarketFeed | PriceFeed | UserFeed | None:
+        if channel == USER_CHANNEL:
+            return self.user
         kind, _, market = channel.partition(":")
         if kind == "market":
             return self._feeds.get(market)
         return self._prices.get(market) if kind == "prices" else None
 
-    def seq_of(self, market: str) -> int:
-        return self._feeds[market].seq
+    def market_feed(self, market: str) -> MarketFeed:
+        return self._feeds[market]
 
     def _written(self, frames: int, size: int) -> None:
         self.metrics.sent(frames, size)
@@ -212,3 +248,4 @@ class FeedHub:
                 if number % _SLICE == 0:
                     await asyncio.sleep(0)
             self._authenticator.swept()
+            self.filters.sweep()

@@ -29,6 +29,15 @@ class FeedLimits(NamedTuple):
     journal_reads_at_once: int = 2
     # A reader that takes none of a snapshot or replay for so long is closed with 4008.
     stalled_seconds: float = 30.0
+    # Price ticks within this travel as one.
+    prices_interval_seconds: float = 0.1
+    # Different filters at once, of all subscriptions here and of one account's; one that
+    # nobody uses any more is kept for a while, for those who come again.
+    filters_max: int = 256
+    filters_per_user_max: int = 20
+    filter_idle_seconds: float = 60.0
+    # A filter's readers hear at least so often how far their market is, if it moved.
+    cover_seconds: float = 5.0
     # Expired and revoked tokens are looked for this often.
     sweep_seconds: float = 0.5
     ticket_seconds: int = 30
@@ -39,4 +48,6 @@ class FeedLimits(NamedTuple):
             buffer_bytes=settings.feed_buffer_bytes,
             sockets_max=settings.feed_sockets_max,
             sockets_per_user_max=settings.feed_sockets_per_user_max,
+            prices_interval_seconds=settings.feed_prices_interval_ms / 1000,
+            filters_max=settings.feed_filters_max,
         )

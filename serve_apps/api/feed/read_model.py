@@ -7,12 +7,17 @@ copied list, encoded part by part when somebody asks for the part.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from engine.adapters.postgres.feed_journal import FeedJournal, Head, PriceTick, ThinLead
+from engine.market.listing import Listing
 from serve_apps.api.feed.frame import LEADS_PER_FRAME, Frame, FrameCache, snapshot_frame
+
+log = logging.getLogger(__name__)
 
 ON_OFFER = frozenset({"available", "held"})
 
@@ -26,17 +31,64 @@ class PublicEvent(msgspec.Struct, gc=False):
     lead: ThinLead
 
 
+class _Whole(msgspec.Struct, gc=False):
+    lead: Listing
+
+
 decode_event = msgspec.json.Decoder(PublicEvent).decode
+_decode_whole = msgspec.json.Decoder(_Whole).decode
+_WHOLE = frozenset({"lead.listed", "lead.updated"})
+
+
+def listing_of(event: PublicEvent, text: bytes) -> Listing | None:
+    """The listing in an event that carries the whole teaser; None in the others.
+
+    What can't be read counts as unstated.
+    """
+    if event.type not in _WHOLE:
+        return None
+    try:
+        return _decode_whole(text).lead
+    except msgspec.ValidationError as error:
+        log.warning("feed: the teaser of event %d is not readable: %s", event.seq, error)
+        return Listing()
+
+
+class Repriced(NamedTuple):
+    """A lead on offer before and after a price tick."""
+
+    before: ThinLead
+    after: ThinLead
 
 
 class Snapshot:
-    """The leads on offer at `seq`. Its frames are shared by all who ask for them."""
+    """The leads on offer at `seq` that a view of the market has. Its frames are shared by
+    all who ask for them; `view` names the view, empty for the whole market."""
 
-    __slots__ = ("__weakref__", "_cache", "_leads", "market", "seq", "taken_at")
+    __slots__ = (
+        "__weakref__",
+        "_cache",
+        "_leads",
+        "crossings",
+        "market",
+        "seq",
+        "taken_at",
+        "view",
+    )
 
     def __init__(
-        self, market: str, seq: int, leads: list[ThinLead], taken_at: float, cache: FrameCache
+        self,
+        market: str,
+        seq: int,
+        leads: list[ThinLead],
+        taken_at: float,
+        cache: FrameCache,
+        view: bytes = b"",
+        crossings: int = 0,
     ) -> None:
+        self.view = view
+        # How many price ticks had moved leads in or out of the view by then.
+        self.crossings = crossings
         self.market = market
         self.seq = seq
         self.taken_at = taken_at
@@ -51,7 +103,7 @@ class Snapshot:
     def part(self, number: int) -> Frame:
         """Part `number`, from 0."""
         # Two snapshots at one seq may differ in prices: the moment tells them apart.
-        key = ("snapshot", self.market, self.seq, self.taken_at, number)
+        key = ("snapshot", self.market, self.view, self.seq, self.taken_at, number)
         return self._cache.get(key, lambda: self._encode(number))
 
     def _encode(self, number: int) -> Frame:
@@ -92,17 +144,17 @@ class ReadModel:
                 lead = _at_price(lead, self.leads[lead_id].price)
         self.leads[lead_id] = lead
 
-    def reprice(self, tick: PriceTick, newer: frozenset[str] = frozenset()) -> list[int]:
-        """Set a tick's prices; the indexes that hold. `newer` leads had an event after it."""
+    def reprice(self, tick: PriceTick, newer: frozenset[str] = frozenset()) -> list[Repriced]:
+        """Set a tick's prices; those that hold. `newer` leads had an event after it."""
         self.position = tick.position
         held = []
-        for index, (lead_id, price) in enumerate(zip(tick.lead_ids, tick.prices, strict=True)):
+        for lead_id, price in zip(tick.lead_ids, tick.prices, strict=True):
             lead = self.leads.get(lead_id)
             if lead is None or lead_id in newer:
                 continue
-            self.leads[lead_id] = _at_price(lead, price)
+            repriced = self.leads[lead_id] = _at_price(lead, price)
             self._ticked_at[lead_id] = tick.at
-            held.append(index)
+            held.append(Repriced(lead, repriced))
         return held
 
     def snapshot(self, taken_at: float, cache: FrameCache) -> Snapshot:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 import time
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from serve_apps.api.feed.catch_up import catch_up
 from serve_apps.api.feed.close_codes import BAD_BEHAVIOUR, FAILED, TOO_BIG, TOO_SLOW, known_code
 from serve_apps.api.feed.frame import Frame, message, problem_frame
-from serve_apps.api.feed.market_feed import MarketFeed
 from serve_apps.api.feed.price_feed import PriceFeed
 from serve_apps.api.feed.principal import Principal
+from serve_apps.api.feed.subscription import Subscription
 from serve_apps.api.feed.writer import MESSAGE_BYTES_MAX, FrameWriter
+from serve_apps.api.problems import Problem
 
 if TYPE_CHECKING:
     from serve_apps.api.feed.hub import FeedHub
@@ -25,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _CHANNEL_MAX = 80
 _PONG = message({"type": "pong"})
+_NO_FILTER = msgspec.Raw(b"null")
 _OPS = "subscribe, unsubscribe, ping"
 
 
@@ -33,20 +33,10 @@ class ClientMessage(msgspec.Struct):
     channel: str | None = None
     since: int | None = None
     ack: bool = False
-    filter: dict[str, object] | None = None
+    filter: msgspec.Raw = _NO_FILTER
 
 
 _decode = msgspec.json.Decoder(ClientMessage).decode
-
-
-class Subscription:
-    """A channel this socket reads; `catching_up` while it is not live yet."""
-
-    __slots__ = ("catching_up", "feed")
-
-    def __init__(self, feed: MarketFeed | PriceFeed) -> None:
-        self.feed = feed
-        self.catching_up: asyncio.Task[None] | None = None
 
 
 class FeedSocket:
@@ -99,9 +89,9 @@ class FeedSocket:
 
     def let_go(self) -> None:
         """Leave every channel."""
-        for subscription in self.subscriptions.values():
-            self._end(subscription)
-        self.subscriptions.clear()
+        subscriptions, self.subscriptions = self.subscriptions, {}
+        for subscription in subscriptions.values():
+            subscription.end()
 
     def on_paused(self) -> None:
         self._hub.paused.add(self)
@@ -167,69 +157,43 @@ class FeedSocket:
             self._refuse("validation", f"op must be one of {_OPS}")
         elif asked.channel is None:
             self._refuse("validation", f"{asked.op} needs a channel, such as market:austin")
-        elif len(asked.channel) > _CHANNEL_MAX:
-            self._refuse("not-found", "there is no such channel")
         elif asked.op == "subscribe":
             self._subscribe(asked.channel, asked)
         else:
             self._unsubscribe(asked.channel)
 
     def _subscribe(self, channel: str, asked: ClientMessage) -> None:
-        if asked.filter:
-            return self._refuse(
-                "validation", "filter: none is served here yet; leave it out", channel
-            )
-        if asked.since is not None and asked.since < 0:
-            return self._refuse("validation", "since must be a seq, 0 or more", channel)
-        if channel == "user":
-            return self._refuse("not-found", "the user channel is not served here yet", channel)
-        feed = self._hub.feed_of(channel)
-        if feed is None:
-            return self._refuse(
-                "not-found", "no such channel: market:<market> and prices:<market> are", channel
-            )
-        if channel in self.subscriptions:
-            return self._refuse("validation", "subscribed already; unsubscribe first", channel)
-        if len(self.subscriptions) >= self._hub.limits.subscriptions_max:
-            return self._refuse(
-                "validation",
-                f"a socket has at most {self._hub.limits.subscriptions_max} subscriptions",
-                channel,
-            )
-        subscription = self.subscriptions[channel] = Subscription(feed)
+        try:
+            if channel in self.subscriptions:
+                raise Problem("validation", "subscribed already; unsubscribe first")
+            limit = self._hub.limits.subscriptions_max
+            if len(self.subscriptions) >= limit:
+                raise Problem("validation", f"a socket has at most {limit} subscriptions")
+            subscription = Subscription(self._hub, self, channel, asked.since, asked.filter)
+        except Problem as problem:
+            shown = channel if len(channel) <= _CHANNEL_MAX else None
+            self._refuse(problem.slug, problem.detail, shown)
+            return
+        self.subscriptions[channel] = subscription
         if asked.ack:
-            seq = self._hub.seq_of(feed.market)
-            self.send(message({"type": "subscribed", "channel": channel, "seq": seq}))
-        if self.closed:
-            return None
-        if isinstance(feed, PriceFeed) or asked.since == feed.seq:
-            feed.join(self)
-        else:
-            subscription.catching_up = asyncio.get_running_loop().create_task(
-                catch_up(self._hub, feed, self, channel, asked.since)
-            )
-        return None
+            self.send(message({"type": "subscribed", "channel": channel, "seq": subscription.seq}))
+        if not self.closed:
+            subscription.start()
 
     def _unsubscribe(self, channel: str) -> None:
         subscription = self.subscriptions.pop(channel, None)
         if subscription is None:
             self._refuse("validation", "not subscribed", channel)
             return
-        self._end(subscription)
+        subscription.end()
         self.send(message({"type": "unsubscribed", "channel": channel}))
 
     def end(self, channel: str, slug: str, detail: str) -> None:
         """Give a subscription up with a problem; the socket lives on."""
         subscription = self.subscriptions.pop(channel, None)
         if subscription is not None:
-            self._end(subscription)
+            subscription.end()
             self._refuse(slug, detail, channel)
-
-    def _end(self, subscription: Subscription) -> None:
-        task = subscription.catching_up
-        if task is not None and task is not asyncio.current_task():
-            task.cancel()
-        subscription.feed.leave(self)
 
     def _refuse(self, slug: str, detail: str, channel: str | None = None) -> None:
         self.send(problem_frame(slug, detail, self.socket_id, channel))

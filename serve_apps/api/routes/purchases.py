@@ -71,4 +71,5 @@ async def check_out(call: CurrentCall) -> Answer:
     user_id = call.user.user_id
     begun = await checkout.begin(call.deps, checkout_id, request_hash, user_id, lead_ids)
     outcome = await checkout.complete(call.deps, begun)
+    outcome = checkout.with_left_out(outcome, begun, lead_ids)
     return await checkout.render(call.deps, user_id, outcome, call.request_id)

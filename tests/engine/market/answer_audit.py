@@ -16,7 +16,7 @@ from engine.market.answers import (
     Request,
     StandingKept,
 )
-from engine.market.batch import Outcome, StoredAnswer
+from engine.market.outcome import Outcome, StoredAnswer
 from tests.engine.market.naive_claims import Round
 from tests.engine.market.naive_facts import Expected
 

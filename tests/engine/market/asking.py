@@ -135,6 +135,9 @@ def _trade(market: NaiveMarket, ask: Ask, name: str) -> c.Command:
     seats = sorted(pair for pair, seat in market.seats.items() if seat.kind == wanted)
     if ask.kind in (*ON_A_HOLD, "accept") and seats and ask.b % 4:
         lead_id, user_id = seats[(ask.lead * len(USERS) + ask.user) % len(seats)]
+    twins = _bought_as_another(market)
+    if ask.a == 6 and twins:
+        lead_id, user_id = twins[ask.lead % len(twins)]
     plan = market.plans.get(user_id)
     terms = list(plan.terms_us) if plan is not None and ask.a < 7 else TERMS
     # Held for a short time first, most often, and then for long.
@@ -149,9 +152,23 @@ def _trade(market: NaiveMarket, ask: Ask, name: str) -> c.Command:
             return c.Buy(lead_id, user_id, f"order-{name}", from_cart=True)
         case "hold":
             return c.Hold(lead_id, user_id, term)
+        case "accept" if ask.a in (4, 5):
+            # As if it were a hold already, which it is not.
+            as_held = c.Buy(lead_id, user_id, f"order-{name}", from_cart=True)
+            others = c.Extend(lead_id, user_id, term), c.Release(lead_id, user_id)
+            return (as_held, *others)[ask.b % 3]
         case "accept" if ask.b % 2:
             return c.Hold(lead_id, user_id, term)
     return c.Buy(lead_id, user_id, f"order-{name}", None if ask.a < 5 else ask.a * ask.b)
+
+
+def _bought_as_another(market: NaiveMarket) -> list[tuple[str, str]]:
+    """Leads with buyers of another that was merged into them."""
+    return sorted(
+        (into, user)
+        for (lead_id, user), seat in market.seats.items()
+        if seat.kind == "sold" and (into := market.merged_into.get(lead_id)) is not None
+    )
 
 
 def _line(market: NaiveMarket, ask: Ask) -> c.Command:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from engine.market import events as e
-from engine.market.batch import Entry
+from engine.market.outcome import Entry
 from tests.engine.market.naive_claims import Ranked, Round, claim_id_of, order_id_of, sha
 from tests.engine.market.naive_standing import local
 
@@ -38,7 +38,6 @@ class ContestAudit:
         contests = [(lead_id, each) for lead_id, each in rounds if each.is_contest]
         assert [record.lead_id for record in records] == [lead_id for lead_id, _ in contests]
         for record, (_, contest) in zip(records, contests, strict=True):
-            self._audit_record(record)
             self._audit_decision(record, contest)
         sales = [event for event in events if isinstance(event, e.LeadSold)]
         fills = [sale for sale in sales if sale.standing_order_id is not None]
@@ -60,8 +59,8 @@ class ContestAudit:
         assert terms.budget is None or self.spent[id_] <= terms.budget, "beyond its budget"
         assert terms.per_day is None or self.bought_on[id_, today] <= terms.per_day, "too many"
 
-    def _audit_record(self, record: e.ClaimsDecided) -> None:
-        """What whoever knows only the journal can check."""
+    def read(self, record: e.ClaimsDecided) -> None:
+        """What whoever knows the journal alone can check."""
         assert sha(record.seed) == self.commitments.get(record.lead_id), "not the seed committed to"
         self.commitments[record.lead_id] = record.next_commitment
         for entry in record.entries:

@@ -54,6 +54,7 @@ PLANS = parse_plans(
     [plan.collector]
     terms = ["15m", "1h"]
     holds_max = 3
+    hold_value_max = 50
     discount_percent = 0
     hold_fee_percent = { "15m" = 40, "1h" = 50 }
     claim_priority = 2
@@ -105,15 +106,15 @@ WANTED = (
 # Drawn alike often, so what is named several times happens more.
 KINDS = (
     *("hold",) * 8, *("extend",) * 4, *("release",) * 3, *("buy",) * 3, *("cart_buy",) * 2,
-    *("premiere",) * 5, *("rush",) * 2, *("join",) * 6, *("accept",) * 3, *("leave",) * 2,
+    *("premiere",) * 5, *("rush",) * 2, *("join",) * 6, *("accept",) * 6, *("leave",) * 2,
     *("place",) * 4, "change", "cancel",
     *("reprice",) * 3, "list", "update", "withdraw", "merge", *("relist",) * 3, "quarantine",
     *("approve",) * 2, *("repeat",) * 3, "mismatch",
     *("credits",) * 2, "plan", "suspend", "elsewhere", "restart",
 )  # fmt: skip
 WAITS = (
-    *("none",) * 9, *("micros",) * 2, "minutes", *("deadline",) * 3, "forget", *("decide",) * 3,
-    "midnight", "hours", "wins",
+    *("none",) * 9, *("micros",) * 2, "minutes", *("deadline",) * 3, "reminder", "forget",
+    *("decide",) * 3, "midnight", "hours", "wins",
 )  # fmt: skip
 
 

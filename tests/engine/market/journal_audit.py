@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.market import events as e
-from engine.market.batch import Entry
 from engine.market.lead import MOVES, Move, Seat
+from engine.market.outcome import Entry
 from engine.market.plan import Plan
 
 if TYPE_CHECKING:
@@ -92,6 +92,8 @@ def _audit_terms(floor: TradingFloor, event: e.Event) -> None:
             assert (event.seat, event.price) == (lead.free_seat(), lead.price)
         case e.LeadListed() | e.LeadApproved() | e.LeadRelisted():
             floor.contests.commit(event.lead_id, event.commitment)
+        case e.ClaimsDecided():
+            floor.contests.read(event)
 
 
 def _plan(floor: TradingFloor, user_id: str) -> Plan:

@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from engine.market import events as e
-from engine.market.batch import Outcome
 from engine.market.book import Book
 from engine.market.instant import rfc3339
+from engine.market.outcome import Outcome
 
 if TYPE_CHECKING:
     from tests.engine.market.trading_floor import TradingFloor

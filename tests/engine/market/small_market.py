@@ -5,9 +5,10 @@ from __future__ import annotations
 from engine.market import commands as c
 from engine.market.account import Account
 from engine.market.answers import Answer, Request
-from engine.market.batch import Outcome, decide_batch
+from engine.market.batch import decide_batch
 from engine.market.book import Book
 from engine.market.listing import Listing
+from engine.market.outcome import Outcome
 from engine.market.plan import Plan
 from engine.market.rules import Rules
 

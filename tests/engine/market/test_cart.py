@@ -66,8 +66,9 @@ class RemindsTwice(CartBook):
 
 
 class RemindsOnlyOnce(CartBook):
-    def _next(self, until: int, now: int) -> int:
-        return until
+    def _around(self, until: int, now: int) -> tuple[int, int]:
+        last, following = super()._around(until, now)
+        return last, following if last == 2**62 else until
 
 
 class RemindsOfTheDead(CartBook):
@@ -76,9 +77,9 @@ class RemindsOfTheDead(CartBook):
 
 
 class RemindsOfTheFarthest(CartBook):
-    def _nearest(self, until: int, now: int) -> int:
-        passed = [ahead for ahead in self._ahead_us if until - ahead <= now]
-        return max(passed, default=2**62)
+    def _around(self, until: int, now: int) -> tuple[int, int]:
+        last, following = super()._around(until, now)
+        return last if last == 2**62 else max(self._ahead_us), following
 
 
 class RemindsOfShortHolds(CartBook):

@@ -11,7 +11,8 @@ import pytest
 
 from engine.market import batch
 from engine.market import events as e
-from engine.market.book import HEAP_SLACK, Book
+from engine.market.book import Book
+from engine.market.book_state import HEAP_SLACK
 from engine.market.contest import Contest
 from engine.market.listing import Listing
 from tests.engine.market import mutant_claims, mutant_holds, mutant_lines, mutant_standing

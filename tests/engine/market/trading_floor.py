@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from engine.market import commands as c
 from engine.market.account import Account
 from engine.market.answers import Answer, Request
-from engine.market.batch import Entry, Outcome, StoredAnswer, decide_batch
+from engine.market.batch import decide_batch
 from engine.market.book import Book
+from engine.market.outcome import Entry, Outcome, StoredAnswer
 from engine.market.rules import Rules
 from tests.engine.market import asking, naive_standing
 from tests.engine.market.answer_audit import audit_answers
+from tests.engine.market.cart_audit import CartAudit
 from tests.engine.market.contest_audit import ContestAudit
 from tests.engine.market.history import BUYERS, LEADS, PLANS, RULES, START, Step
 from tests.engine.market.journal_audit import audit_entries
@@ -46,6 +49,7 @@ class TradingFloor:
         self.naive = NaiveMarket(self.rules, plans, dict(balances))
         self.money = MoneyAudit(self, balances)
         self.contests = ContestAudit(self)
+        self.carts = CartAudit(self)
         self.now = START
         self.position = self.feed_seq = 0
         self.stored: dict[bytes, StoredAnswer] = {}
@@ -54,7 +58,7 @@ class TradingFloor:
         self.replies: list[Answer] = []
         self.feed: dict[str, tuple[str, int, int]] = {}
         self.most_deadlines = 0
-        self.late = 0
+        self.late: Counter[str] = Counter()
 
     def play(self, history: Iterable[Step]) -> TradingFloor:
         for step in history:
@@ -102,12 +106,13 @@ class TradingFloor:
         self.contests.audit(rounds, outcome.entries)
         audit_answers(self, requests, rounds, outcome)
         self.money.audit(outcome)
+        self.carts.audit(outcome)
         for user, account in accounts.items():
             held = self.naive.held_prices(user)
             assert account.balance == self.naive.balances[user]
             assert (account.live_holds, account.held_value) == (len(held), sum(held))
         self.tables.write(outcome, self.book, self.now)
-        audit_state(self)
+        audit_state(self, outcome)
 
     # --- what a step asks ------------------------------------------------------------
 
@@ -136,8 +141,10 @@ class TradingFloor:
         due = self.naive.due(self.now)
         assert len(set(deciding)) == len(deciding) <= self.deciding_max
         assert not set(deciding) & (self.naive.undecided - due), "decided before its time"
-        self.late = 0 if due <= set(deciding) else self.late + 1
-        assert self.late <= (self.deciding_max < len(LEADS)) * len(LEADS), "not decided in time"
+        # Who has to wait, while others are decided, is not passed over for long.
+        self.late = Counter({lead_id: self.late[lead_id] + 1 for lead_id in due - set(deciding)})
+        late_max = 2 * len(LEADS) if self.deciding_max < len(LEADS) else 0
+        assert all(batches <= late_max for batches in self.late.values()), "not decided in time"
         found = {lead_id: naive_standing.candidates(self.naive, lead_id) for lead_id in deciding}
         for lead_id, ids in found.items():
             listing, lead = self.naive.leads[lead_id].listing, self.book.leads[lead_id]

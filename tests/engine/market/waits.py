@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.market.instant import from_datetime, to_datetime
 from engine.market.rules import RECENT_WINS_US
+from tests.engine.market.cart_floor import REMINDERS
 from tests.engine.market.history import MINUTE, NIGHT, ZONE, Step
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ def _instants(floor: TradingFloor, wait: str) -> list[int]:
     match wait:
         case "deadline":
             return [seat.until for seat in naive.seats.values() if seat.kind != "sold"]
+        case "reminder":
+            return [
+                seat.until - minutes * MINUTE
+                for seat in naive.seats.values()
+                for minutes in REMINDERS
+                if seat.kind == "held"
+            ]
         case "forget":
             return [forget_at for _, _, forget_at in naive.past.values()]
         case "decide":

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from engine.market import events as e
+from serve_apps.api.schemas.claims import Claims
 from tests.serve_apps.api.shelf import Shelf
 from tests.serve_apps.api.world import Caller, World, assert_problem, running, world_settings
 
@@ -52,6 +53,7 @@ async def test_contests_are_shown_with_what_checks_them(world: World, shelf: She
     await shelf.contest(contest(lead_id, 1, claims[1:], seeds), 30)
     shown = (await buyer.get(path)).json()
     assert shown["commitment"] == sha256(seeds[2])
+    Claims.model_validate(shown)
     first, second = shown["rounds"]
     assert (first["round"], second["round"], first["seats"]) == (0, 1, 1)
     assert first["commitment"] == sha256(first["seed"])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.market.instant import from_datetime
+from serve_apps.api.schemas.queue import QueuePage
 from tests.serve_apps.api.world import Caller, World, assert_problem
 
 MINUTE = 60_000_000
@@ -113,6 +114,7 @@ async def test_own_places_page_offers_first(world: World, hall: Hall) -> None:
     await hall.offer(leads[4], buyer, now + OFFER)
 
     whole = (await buyer.get("/v1/queue")).json()
+    QueuePage.model_validate(whole)
     assert whole["next_cursor"] is None
     shown = [item["lead_id"] for item in whole["items"]]
     assert shown == [leads[4], leads[3], leads[1], *sorted([leads[0], leads[2]])]

@@ -12,7 +12,10 @@ from engine.adapters.postgres import standing_orders
 from engine.market.instant import from_datetime
 from engine.market.listing import Listing
 from engine.market.standing_terms import Hours, StandingFilter, StandingTerms
+from serve_apps.api.schemas import standing_orders as documented
+from serve_apps.api.schemas.accounts import PlansPage
 from tests.serve_apps.api.shelf import Shelf
+from tests.serve_apps.api.test_standing_order_forms import SHORT, asking
 from tests.serve_apps.api.world import Caller, World, assert_problem
 
 WHOLE: dict[str, Any] = {
@@ -37,7 +40,6 @@ WHOLE: dict[str, Any] = {
     "hours": [{"days": ["mon", "fri"], "from": "08:00", "to": "18:30"}],
     "is_paused": True,
 }
-SHORT: dict[str, Any] = {"market": "austin", "price_max": 10}
 MEMBERS = {
     *("standing_order_id", "market", "name", "filter", "price_max", "seats", "per_day", "budget"),
     *("hours", "is_paused", "spent", "bought", "bought_today", "created_at", "updated_at"),
@@ -151,80 +153,6 @@ async def listed(buyer: Caller, **params: Any) -> list[dict[str, Any]]:
     return found
 
 
-# --- what can't be asked for ---------------------------------------------------------
-
-
-def asking(**filter_: Any) -> dict[str, Any]:
-    return {**SHORT, "filter": filter_}
-
-
-def hours(**window: Any) -> dict[str, Any]:
-    return {**SHORT, "hours": [{"days": ["mon"], "from": "08:00", "to": "09:00"} | window]}
-
-
-BAD_ORDERS: list[tuple[Any, str]] = [
-    ({}, "body.market"),
-    ({"market": "austin"}, "body.price_max"),
-    ({**SHORT, "market": "atlantis"}, "body.market"),
-    ({**SHORT, "market": None}, "body.market"),
-    ({**SHORT, "price_max": 0}, "body.price_max"),
-    ({**SHORT, "price_max": 2.5}, "body.price_max"),
-    ({**SHORT, "price_max": "10"}, "body.price_max"),
-    ({**SHORT, "price_max": 2**63}, "body.price_max"),
-    ({**SHORT, "per_day": 0}, "body.per_day"),
-    ({**SHORT, "budget": -1}, "body.budget"),
-    ({**SHORT, "name": ""}, "body.name"),
-    ({**SHORT, "name": "x" * 201}, "body.name"),
-    ({**SHORT, "name": "nul\u0000"}, "body.name"),
-    ({**SHORT, "seats": "two"}, "body.seats"),
-    ({**SHORT, "is_paused": 1}, "body.is_paused"),
-    ({**SHORT, "colour": "red"}, "body.colour"),
-    (asking(zip_codes=["78701"]), "body.filter.zip_codes"),
-    (asking(q=""), "body.filter.q"),
-    (asking(q="the"), "body.filter.q"),
-    (asking(q="nul\u0000"), "body.filter.q"),
-    (asking(near=[30, -97]), "body.filter.near"),
-    (asking(near=[91, -97], radius_m=5), "body.filter.near"),
-    (asking(near=[30], radius_m=5), "body.filter.near"),
-    (asking(near="here", radius_m=5), "body.filter.near"),
-    (asking(near=[30, "x"], radius_m=5), "body.filter.near.1"),
-    (asking(near=[30, 181], radius_m=5), "body.filter.near.1"),
-    (asking(radius_m=5), "body.filter.radius_m"),
-    (asking(near=[30, -97], radius_m=0), "body.filter.radius_m"),
-    (asking(bbox=[-97, 30, -98, 31]), "body.filter.bbox"),
-    (asking(bbox=[-98, 31, -97, 30]), "body.filter.bbox"),
-    (asking(bbox=[-98, -91, -97, 30]), "body.filter.bbox"),
-    (asking(bbox="1,2,3"), "body.filter.bbox"),
-    (asking(property_type=["x"] * 21), "body.filter.property_type"),
-    (asking(property_type=[""]), "body.filter.property_type.0"),
-    (asking(source=[5]), "body.filter.source.0"),
-    (asking(source=["x" * 201]), "body.filter.source.0"),
-    (asking(year_built_min=2000, year_built_max=1999), "body.filter.year_built_min"),
-    (asking(list_price_min=-1), "body.filter.list_price_min"),
-    (asking(price_min=11), "body.filter.price_min"),
-    (hours(days=[]), "body.hours.0.days"),
-    (hours(days=["mon", "mon"]), "body.hours.0.days"),
-    (hours(days=["monday"]), "body.hours.0.days.0"),
-    (hours(**{"from": "8:00"}), "body.hours.0.from"),
-    (hours(**{"from": "24:00"}), "body.hours.0.from"),
-    (hours(to="25:00"), "body.hours.0.to"),
-    (hours(to="08:00"), "body.hours.0.to"),
-    (hours(**{"from": "22:00", "to": "06:00"}), "body.hours.0.to"),
-    ({**SHORT, "hours": [{"days": ["mon"], "from": "08:00"}]}, "body.hours.0.to"),
-    ({**SHORT, "hours": [hours()["hours"][0]] * 29}, "body.hours"),
-    ([], "body"),
-]
-
-
-async def test_a_bad_order_is_refused_by_its_place(world: World) -> None:
-    buyer = await world.buyer()
-    for body, location in BAD_ORDERS:
-        answered = await buyer.post("/v1/standing-orders", body)
-        problem = assert_problem(answered, 422, "validation")
-        assert problem["errors"][0]["location"] == location, (body, problem)
-    assert await listed(buyer) == []
-
-
 # --- placed, changed, ended ----------------------------------------------------------
 
 
@@ -234,6 +162,7 @@ async def test_an_order_is_placed_changed_and_ended(world: World) -> None:
     assert placed.status_code == 201, placed.text
     order = placed.json()
     assert order.keys() == MEMBERS
+    documented.StandingOrder.model_validate(order)
     assert {name: order[name] for name in WHOLE} == WHOLE
     path = f"/v1/standing-orders/{order['standing_order_id']}"
     assert (await buyer.get(path)).json() == order
@@ -312,6 +241,22 @@ async def test_changes_at_the_same_time_all_count(world: World) -> None:
     assert [answered.status_code for answered in answers] == [200] * 3
     now = (await buyer.get(path)).json()
     assert (now["per_day"], now["budget"], now["name"]) == (5, 90, "both")
+
+
+async def test_plans_tell_what_they_bound(world: World) -> None:
+    page = (await world.http.get("/v1/plans")).json()
+    PlansPage.model_validate(page)
+    assert next(plan for plan in page["items"] if plan["plan"] == "pro") == {
+        "plan": "pro",
+        "hold_terms": ["15m", "24h", "3d"],
+        "holds_max": 200,
+        "discount_percent": 10,
+        "hold_value_max": 100_000,
+        "hold_fee_percent": {"15m": 0, "24h": 0, "3d": 0},
+        "hold_fee_credited": True,
+        "claim_priority": 1,
+        "standing_orders_max": 50,
+    }
 
 
 async def test_a_plan_bounds_standing_orders_in_a_market(world: World) -> None:

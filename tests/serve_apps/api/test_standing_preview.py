@@ -14,6 +14,7 @@ from engine.market import events as e
 from engine.market.listing import Listing
 from engine.market.standing_terms import StandingFilter
 from serve_apps.api.routes.standing_outcomes import DAY_US
+from serve_apps.api.schemas.standing_outcomes import StandingOrderPreview
 from tests.serve_apps.api.shelf import MARKET, Shelf
 from tests.serve_apps.api.world import CANARY, Caller, World, assert_problem
 
@@ -41,6 +42,7 @@ async def preview(buyer: Caller, **body: Any) -> dict[str, Any]:
     )
     assert answered.status_code == 200, answered.text
     found: dict[str, Any] = answered.json()
+    StandingOrderPreview.model_validate(found)
     return found
 
 

@@ -15,6 +15,7 @@ from engine.market import events as e
 from engine.market.instant import rfc3339, to_datetime
 from engine.market.listing import Listing
 from engine.market.standing_terms import StandingFilter, StandingTerms
+from serve_apps.api.schemas.standing_outcomes import Verdict
 from tests.serve_apps.api.shelf import Shelf
 from tests.serve_apps.api.world import Caller, World, assert_problem
 
@@ -32,6 +33,7 @@ async def why(buyer: Caller, standing_order_id: str, lead_id: str) -> dict[str, 
     answered = await buyer.get(f"/v1/standing-orders/{standing_order_id}/leads/{lead_id}")
     assert answered.status_code == 200, answered.text
     found: dict[str, Any] = answered.json()
+    Verdict.model_validate(found)
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket as sockets
 import time
 
 import pytest
@@ -17,26 +16,10 @@ from tests.serve_apps.feed.world import (
     closed_with,
     next_message,
     serving,
+    slow_reader,
     subscribe,
     until,
 )
-
-
-def _narrow() -> sockets.socket:
-    """A TCP socket whose kernel takes little from a sender it does not read from."""
-    connection = sockets.socket()
-    connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 8 * 1024)
-    return connection
-
-
-@contextlib.asynccontextmanager
-async def _slow(served):
-    """A client that reads nothing unless asked."""
-    raw = _narrow()
-    raw.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", served.port))
-    async with served.connect(sock=raw, max_queue=1, compression=None) as socket:
-        yield socket
 
 
 @pytest.mark.parametrize("plain", [False, True])
@@ -44,7 +27,7 @@ async def test_a_live_reader_that_does_not_read_is_closed_with_4008(pool, redis_
     trader = await market(1)
     limits = FeedLimits(buffer_bytes=256 * 1024)
     feed = serving(pool, redis_url, [trader.market], limits=limits, plain=plain)
-    async with feed as served, _slow(served) as slow, served.connect() as quick:
+    async with feed as served, slow_reader(served) as slow, served.connect() as quick:
         await subscribe(slow, f"market:{trader.market}", since=1)
         await subscribe(quick, f"market:{trader.market}", since=1)
         slow.transport.pause_reading()
@@ -73,7 +56,7 @@ async def test_a_slow_snapshot_waits_and_is_whole(pool, redis_url, market):
     trader = await market(15_000)
     limits = FeedLimits(buffer_bytes=256 * 1024)
     feed = serving(pool, redis_url, [trader.market], limits=limits)
-    async with feed as served, _slow(served) as slow:
+    async with feed as served, slow_reader(served) as slow:
         await subscribe(slow, f"market:{trader.market}")
         slow.transport.pause_reading()
         await trader.trade([trader.listed("meanwhile")])
@@ -90,7 +73,7 @@ async def test_a_snapshot_nobody_reads_is_given_up(pool, redis_url, market):
     trader = await market(15_000)
     limits = FeedLimits(stalled_seconds=0.3)
     feed = serving(pool, redis_url, [trader.market], limits=limits)
-    async with feed as served, _slow(served) as slow:
+    async with feed as served, slow_reader(served) as slow:
         await subscribe(slow, f"market:{trader.market}")
         slow.transport.pause_reading()
         await asyncio.sleep(1.0)
@@ -201,7 +184,7 @@ async def test_a_stopping_server_closes_with_1012_in_bounded_time(pool, redis_ur
     async with (
         serving(pool, redis_url, [trader.market]) as served,
         served.connect() as socket,
-        _slow(served) as slow,
+        slow_reader(served) as slow,
     ):
         await subscribe(socket, f"market:{trader.market}", since=trader.seq)
         await subscribe(slow, f"market:{trader.market}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from serve_apps.api.feed.limits import FeedLimits
-from tests.serve_apps.feed.world import Replica, next_message, serving, subscribe
+from tests.serve_apps.feed.world import Replica, next_message, serving, subscribe, until
 
 
 async def test_ticks_reach_readers_and_the_model(pool, redis_url, market):
@@ -74,3 +74,36 @@ async def test_a_slow_reader_gets_the_latest_price_of_each_lead(pool, redis_url,
         await trader.reprice({leads[0]: 7})
         message = await next_message(socket)
         assert message["ticks"] == [{"lead_id": leads[0], "price": 7, "reason": "demand"}]
+
+
+async def test_ticks_within_the_interval_travel_as_one(pool, redis_url, market):
+    trader = await market(3)
+    one, two, sold = trader.leads
+    limits = FeedLimits(prices_interval_seconds=2.0)
+    feed = serving(pool, redis_url, [trader.market], limits=limits)
+    async with feed as served, served.connect() as socket:
+        await subscribe(socket, f"prices:{trader.market}")
+        # After a quiet time one goes at once.
+        await trader.reprice({one: 100})
+        assert (await next_message(socket))["ticks"][0]["price"] == 100
+        for price in range(101, 109):
+            await trader.reprice({one: price, sold: price} if price % 2 else {two: price})
+        await trader.trade([trader.change(sold, "lead.sold", "sold", 10, 3, 0)])
+        await until(lambda: served.feed.hub.model(trader.market).seq == trader.seq)
+        message = await next_message(socket)
+        # Newer than every event so far, and without what is no longer on offer.
+        assert message["seq"] == trader.seq
+        assert {tick["lead_id"]: tick["price"] for tick in message["ticks"]} == {one: 107, two: 108}
+
+
+async def test_without_an_interval_every_tick_is_a_frame(pool, redis_url, market):
+    trader = await market(1)
+    (lead,) = trader.leads
+    limits = FeedLimits(prices_interval_seconds=0.0)
+    feed = serving(pool, redis_url, [trader.market], limits=limits)
+    async with feed as served, served.connect() as socket:
+        await subscribe(socket, f"prices:{trader.market}")
+        for price in range(20, 30):
+            await trader.reprice({lead: price})
+        for price in range(20, 30):
+            assert [tick["price"] for tick in (await next_message(socket))["ticks"]] == [price]

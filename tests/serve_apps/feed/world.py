@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import random
+import socket as sockets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
@@ -28,6 +29,20 @@ from serve_apps.api.feed.principal import Principal
 from serve_apps.api.feed.protocol import uvicorn_options
 
 STATES = ("available", "held", "sold", "withdrawn", "quarantined")
+ON_OFFER = ("available", "held")
+THIN = ("lead_id", "lead_state", "price", "max_buyers", "seats_left")
+# What a listing states that filters look at, and its column in `leads`.
+FACTS = (
+    "list_price",
+    "living_area",
+    "lot_size_square_feet",
+    "year_built",
+    "bedrooms_total",
+    "latitude",
+    "longitude",
+    "property_type",
+    "sources",
+)
 
 
 class Trader:
@@ -83,7 +98,8 @@ class Trader:
             for i, c in enumerate(changes)
         ]
         texts = [json.dumps(event, separators=(",", ":")) for event in events]
-        self.leads.update((c["lead"]["lead_id"], c["lead"]) for c in changes)
+        for lead in (c["lead"] for c in changes):
+            self.leads[lead["lead_id"]] = self.leads.get(lead["lead_id"], {}) | lead
         positions = [self.position + 1 + i for i in range(len(changes))]
         self.seq += len(changes)
         self.position = positions[-1]
@@ -112,11 +128,27 @@ class Trader:
                     for lead in {c["lead"]["lead_id"]: c["lead"] for c in changes}.values()
                 ],
             )
+            await self._list(connection, [c["lead"] for c in changes if "sources" in c["lead"]])
             await self._advance(connection)
         if publish and self.redis is not None:
             text = feed_stream.json_array(texts)
             await feed_stream.publish(self.redis, self.market, first, self.seq, text)
         return self.seq
+
+    async def _list(self, connection: asyncpg.Connection, leads: list[dict[str, Any]]) -> None:
+        if leads:
+            columns = ", ".join(FACTS)
+            values = ", ".join(f"${number}" for number in range(3, len(FACTS) + 3))
+            changed = ", ".join(f"{name} = excluded.{name}" for name in FACTS)
+            await connection.executemany(
+                f"INSERT INTO leads (lead_id, market, listed_at, updated_at, quality, {columns})"
+                f" VALUES ($1, $2, now(), now(), 0.5, {values})"
+                f" ON CONFLICT (lead_id) DO UPDATE SET {changed}",
+                [
+                    (lead["lead_id"], self.market, *(lead.get(name) for name in FACTS))
+                    for lead in leads
+                ],
+            )
 
     async def reprice(self, prices: dict[str, int], *, publish: bool = True) -> None:
         at = time.time_ns() // 1000
@@ -251,12 +283,17 @@ async def next_message(socket: ClientConnection, seconds: float = 10) -> dict[st
 
 
 async def subscribe(
-    socket: ClientConnection, channel: str, since: int | None = None
+    socket: ClientConnection,
+    channel: str,
+    since: int | None = None,
+    filter: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The acknowledgement."""
     message: dict[str, Any] = {"op": "subscribe", "channel": channel, "ack": True}
     if since is not None:
         message["since"] = since
+    if filter is not None:
+        message["filter"] = filter
     await ask(socket, **message)
     found = await next_message(socket)
     assert found["type"] == "subscribed", found
@@ -264,9 +301,13 @@ async def subscribe(
 
 
 class Replica:
-    """What a client knows of a market: the snapshot, and the events after it."""
+    """What a client knows of a market: the snapshot, and the events after it.
 
-    def __init__(self) -> None:
+    A filtered one misses numbers, and drops what an event says it no longer matches.
+    """
+
+    def __init__(self, *, filtered: bool = False) -> None:
+        self.filtered = filtered
         self.seq = -1
         self.leads: dict[str, dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
@@ -296,28 +337,57 @@ class Replica:
         self._part += 1
         self.snapshots += message["last"]
         for lead in message["leads"]:
-            assert set(lead) == {"lead_id", "lead_state", "price", "max_buyers", "seats_left"}
-            assert lead["lead_state"] in ("available", "held")
+            assert set(lead) == set(THIN)
+            assert lead["lead_state"] in ON_OFFER
             assert lead["lead_id"] not in self.leads
             self.leads[lead["lead_id"]] = lead
 
     def _take_events(self, message: dict[str, Any]) -> None:
         assert message["from_seq"] == self.seq + 1, "frames must join without gap or repeat"
-        seqs = [event["seq"] for event in message["events"]]
-        assert seqs == list(range(message["from_seq"], message["to_seq"] + 1))
+        self._check_seqs(message)
         self.seq = message["to_seq"]
         self.events += message["events"]
         for event in message["events"]:
-            lead = event["lead"]
-            if lead["lead_state"] in ("available", "held"):
+            lead = {name: event["lead"][name] for name in THIN}
+            if lead["lead_state"] in ON_OFFER and event.get("matches", True):
                 self.leads[lead["lead_id"]] = lead
             else:
                 self.leads.pop(lead["lead_id"], None)
+
+    def _check_seqs(self, message: dict[str, Any]) -> None:
+        first, last = message["from_seq"], message["to_seq"]
+        assert last >= first - 1
+        seqs = [event["seq"] for event in message["events"]]
+        if not self.filtered:
+            assert seqs == list(range(first, last + 1))
+            assert all("matches" not in event for event in message["events"])
+            return
+        numbered = [e["seq"] for e in message["events"] if e["type"] != "lead.repriced"]
+        assert numbered == sorted(set(numbered))
+        assert all(first <= seq <= last for seq in numbered)
+        assert seqs == sorted(seqs)
 
     async def follow(self, socket: ClientConnection, until: int) -> None:
         """Read until the event `until` has come, and a snapshot is whole."""
         while self.seq < until or self.seq < 0 or not (self.snapshots or self.events):
             self.take(await next_message(socket))
+
+
+def _narrow() -> sockets.socket:
+    """A TCP socket whose kernel takes little from a sender it does not read from."""
+    connection = sockets.socket()
+    connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 8 * 1024)
+    return connection
+
+
+@contextlib.asynccontextmanager
+async def slow_reader(served: Served) -> AsyncIterator[ClientConnection]:
+    """A client that reads nothing unless asked."""
+    raw = _narrow()
+    raw.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", served.port))
+    async with served.connect(sock=raw, max_queue=1, compression=None) as socket:
+        yield socket
 
 
 async def closed_with(socket: ClientConnection, seconds: float = 10) -> int:
