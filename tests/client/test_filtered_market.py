@@ -21,8 +21,6 @@ from tests.client.people import buyers, client_of, someone
 from tests.client.test_live_market import Trading, state_of
 from tests.serve_apps.api.world import World, eventually
 
-pytest.importorskip("serve_apps.api.feed.filter_group", reason="the feed serves no filters yet")
-
 
 async def test_a_buyer_hears_of_what_is_theirs(world: World, kind: Kind) -> None:
     place = f"cabin-{secrets.token_hex(4)}"

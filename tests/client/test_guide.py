@@ -68,6 +68,7 @@ async def test_the_guide_does_what_it_says(
         for words in (
             "ours until",
             "this one is ours",
+            "read anew what user is about",
             "new: lead-",
             "would have bought",
             "not-considered",
