@@ -58,7 +58,7 @@ lint: $(INSTALLED) ## Style, formatting, import arrows, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/mypy --strict engine aiqleads
+	$(BIN)/mypy --strict engine aiqleads tests/client/typed_use.py
 
 .PHONY: test
 test: install lint ## Lint, then all tests (PYTEST_ARGS=... for some of them)

@@ -21,8 +21,9 @@ log = logging.getLogger(__name__)
 BATCH_MAX = 500
 # Causes that wait to be told.
 WAITING_MAX = 50_000
-# The longest sleep.
+# The longest sleep, and the shortest: what falls due within it is told together.
 SLEEP_SECONDS_MAX = 1.0
+SLEEP_SECONDS_MIN = 0.01
 PAUSE_SECONDS = 0.1
 PAUSE_SECONDS_MAX = 5.0
 
@@ -128,7 +129,7 @@ class CartClock:
         due = self.book.next_due()
         seconds = SLEEP_SECONDS_MAX
         if due is not None:
-            seconds = min(max((due - now) / 1e6, 0.0), seconds)
+            seconds = min(max((due - now) / 1e6, SLEEP_SECONDS_MIN), seconds)
         self._woken.clear()
         self._sleeps_until = now + int(seconds * 1e6)
         try:

@@ -10,6 +10,7 @@ or two shards that both believe to have a cart repeat nothing.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -106,6 +107,8 @@ class CartShard:
         except BaseException:
             await self._close()
             raise
+        # The carts are one dict, of a million it may be: not to be walked by the collector.
+        gc.freeze()
         if self._mail is not None:
             self._mails = MailWorker(pool, *self._mail)
             self._mails.start()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from engine.market.account import Account
 from engine.market.book import Book
 from engine.market.contest import Contest
-from engine.market.lead import AVAILABLE
+from engine.market.lead import AVAILABLE, HELD
 from engine.market.listing import Listing
 from engine.market.plan import Plan
 from engine.ports import BookStorage, Standing
@@ -46,7 +46,10 @@ class Matcher:
         """Every lead of `lead_ids` with the standing orders that ask for it and, as far as is
         known before the locks, may buy it at `now` (µs); best first."""
         found = Found({lead_id: [] for lead_id in lead_ids}, [])
-        open_ids = [lead_id for lead_id in lead_ids if book.leads[lead_id].state == AVAILABLE]
+        # A hold that ends now may give a held lead back before it is decided.
+        deadline = book.next_deadline()
+        states = {AVAILABLE, HELD} if deadline is not None and deadline <= now else {AVAILABLE}
+        open_ids = [lead_id for lead_id in lead_ids if book.leads[lead_id].state in states]
         if not book.standing or not open_ids:
             return found
         facts = await self._facts_of(store, open_ids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -171,7 +172,10 @@ class AsyncClient(Operations, Awaiting):
         done, _ = await asyncio.wait({renewing}, timeout=wanted.seconds)
         if not done:
             raise Unreachable("no new token in time")
-        renewing.result()
+        error = renewing.exception()
+        if error is not None:
+            # Each who waited gets one of their own: it is about their call too.
+            raise copy.copy(error)
 
     async def _alone(self, work: Work[T]) -> T:
         await self._settled()

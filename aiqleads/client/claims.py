@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import pairwise
 
 from aiqleads.client.answers.claims import ClaimRound, Claims, RankedClaim
 
@@ -45,7 +46,7 @@ def _problems(record: Claims, told: str | None) -> Iterator[str]:
     for decided in record.rounds:
         for problem in _problems_of_round(decided):
             yield f"round {decided.round}: {problem}"
-    for before, after in zip(record.rounds, record.rounds[1:], strict=False):
+    for before, after in pairwise(record.rounds):
         if after.round != before.round + 1:
             yield f"round {after.round} follows round {before.round}"
         elif after.commitment != before.next_commitment:
@@ -68,7 +69,7 @@ def _problems_of_round(decided: ClaimRound) -> Iterator[str]:
             yield f"the draw of rank {claim.rank} does not follow from the seed"
     if [claim.rank for claim in decided.claims] != list(range(1, len(decided.claims) + 1)):
         yield "ranks are not 1, 2, 3 and so on"
-    for above, below in zip(decided.claims, decided.claims[1:], strict=False):
+    for above, below in pairwise(decided.claims):
         if _order(above) > _order(below):
             yield f"rank {below.rank} is better than rank {above.rank}"
     yield from _problems_of_seats(decided)

@@ -54,7 +54,7 @@ class Problem(ClientError):
         super().__init__(f"{status} {self.slug}: {said}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.status, self.members, self.retry_after)
+        return type(self), (self.status, self.members, self.retry_after), self.__dict__.copy()
 
 
 class Unauthorized(Problem):

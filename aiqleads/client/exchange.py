@@ -16,6 +16,7 @@ from aiqleads.client.calls import accounts
 from aiqleads.client.calls.call import Call
 from aiqleads.client.errors import (
     ClientError,
+    PlanRequired,
     Problem,
     RateLimited,
     SignedOut,
@@ -30,8 +31,9 @@ from aiqleads.client.wire import Lost, Received, Request, answer_of, problem_of,
 
 T = TypeVar("T")
 
-# Answers that say what became of a write, also of one whose first answer was lost.
-_DECIDED = frozenset({402, 403, 404, 409})
+# Answers that say what became of a write, also of one whose first answer was lost. A 403 but
+# for the plan is about the account, and comes before the market is asked.
+_DECIDED = frozenset({402, 404, 409})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +88,26 @@ def exchange(call: Call[T], manner: Manner) -> Work[T]:
 
 
 class _Outcome:
-    """Whether an earlier try of a write may have been done."""
+    """Whether an earlier try of a write may have been done, and nobody has said."""
 
     def __init__(self, call: Call[Any]) -> None:
         self._call = call
-        self._may_be_done = False
+        self._is_open = False
 
     def not_told(self, came: Received | Lost) -> None:
         if self._call.is_write and not (isinstance(came, Lost) and not came.was_sent):
-            self._may_be_done = True
+            self._is_open = True
+
+    def told(self, error: ClientError) -> None:
+        """The call was answered with this."""
+        if isinstance(error, PlanRequired) or (
+            isinstance(error, Problem) and error.status in _DECIDED
+        ):
+            self._is_open = False
 
     def mark(self, error: ClientError) -> None:
-        is_decided = isinstance(error, Problem) and error.status in _DECIDED
         error.idempotency_key = self._call.key
-        error.is_outcome_unknown = self._may_be_done and not is_decided
+        error.is_outcome_unknown = self._is_open
 
 
 def _tries(call: Call[T], manner: Manner, outcome: _Outcome) -> Work[T]:
@@ -120,6 +128,7 @@ def _tries(call: Call[T], manner: Manner, outcome: _Outcome) -> Work[T]:
             refused = token
             continue
         if not isinstance(error, Unreachable | Unavailable | RateLimited):
+            outcome.told(error)
             raise error
         if not isinstance(error, RateLimited):
             outcome.not_told(came)

@@ -1,4 +1,4 @@
-"""Carts: every buyer's live holds, and the timers of all of them in one heap.
+"""Carts: every buyer's live holds, and the timers of all of them.
 
 A cart is derived: the book owns holds, and what is kept here says only when to look. So a
 `CartBook` may lose a hold, or keep one that is over, and be put right from the tables.
@@ -18,8 +18,10 @@ from engine.market.buyer_events import BuyerEvent
 from engine.market.instant import from_datetime
 
 MINUTE_US = 60 * 1_000_000
-# Timers of holds that are over stay in the heap until it is this much too long.
-HEAP_SLACK = 1024
+# Timers of holds that are over stay until there are this many too many.
+TIMER_SLACK = 1024
+# Timers wait in buckets of 2 ** 20 µs, about a second.
+_BUCKET_BITS = 20
 # `told` of a hold whose buyer was not reminded yet: further ahead than any reminder.
 _NEVER = 2**62
 
@@ -53,7 +55,7 @@ class Reminder(NamedTuple):
 
 
 class _Timer(msgspec.Struct, gc=False, order=True):
-    """A hold and its timer in one: the heap orders timers by `due`, their first field.
+    """A hold and its timer in one, ordered by `due`, the first field.
 
     `told` is how far ahead (µs) the last reminder was due, `next` the same buyer's next hold.
     A timer whose hold is over names nobody, and has a `held_until` like no other's: `next`
@@ -77,15 +79,22 @@ class _Timer(msgspec.Struct, gc=False, order=True):
 class CartBook:
     """Carts by user id. `reminder_minutes` before a hold ends its buyer is to be reminded.
 
-    Each hold has one timer in the heap: its next reminder, at last its end. A hold that was
-    not yet there when a reminder would have been due gets none of it.
+    Each hold has one timer: its next reminder, at last its end. A hold that was not yet there
+    when a reminder would have been due gets none of it. `timers` counts those of holds that
+    are over too; they are at most twice the holds and `TIMER_SLACK`.
     """
 
     def __init__(self, reminder_minutes: Sequence[int]) -> None:
         # Nearest to the end first.
         self._ahead_us = tuple(sorted({minutes * MINUTE_US for minutes in reminder_minutes}))
         self._carts: dict[str, _Timer] = {}
-        self._timers: list[_Timer] = []
+        # Timers of the seconds that have begun, earliest due first, and all later ones by
+        # their second; `_seconds` is a heap of those that have any.
+        self._near: list[_Timer] = []
+        self._later: dict[int, list[_Timer]] = {}
+        self._seconds: list[int] = []
+        self._begun = 0
+        self.timers = 0
         self._ended = 0
         self.holds = 0
 
@@ -94,11 +103,6 @@ class CartBook:
     @property
     def carts(self) -> int:
         return len(self._carts)
-
-    @property
-    def timers(self) -> int:
-        """At most twice the holds and `HEAP_SLACK`: some are of holds that are over."""
-        return len(self._timers)
 
     def users(self) -> list[str]:
         """Whose carts are known."""
@@ -112,7 +116,9 @@ class CartBook:
 
     def next_due(self) -> int | None:
         """When `due` is next worth asking, µs; may be early, never late."""
-        return self._timers[0].due if self._timers else None
+        following = [timer.due for timer in self._near[:1]]
+        following += [second << _BUCKET_BITS for second in self._seconds[:1]]
+        return min(following, default=None)
 
     # --- what happens ------------------------------------------------------------
 
@@ -157,7 +163,8 @@ class CartBook:
         )
         self._carts[user_id] = timer
         self.holds += 1
-        heapq.heappush(self._timers, timer)
+        self.timers += 1
+        self._wait(timer)
 
     def replace(self, user_id: str, holds: Iterable[tuple[HeldLead, int]], now: int) -> None:
         """The buyer has exactly these holds, each since the µs beside it."""
@@ -184,15 +191,16 @@ class CartBook:
 
         Of several missed for one hold only the last comes; none once it is over.
         """
-        while self._timers and self._timers[0].due <= now:
-            timer = self._timers[0]
+        self._begin(now)
+        while self._near and self._near[0].due <= now:
+            timer = heapq.heappop(self._near)
             if not timer.user_id or timer.held_until <= now:
-                heapq.heappop(self._timers)
+                self.timers -= 1
                 if timer.user_id:
                     self._unlink(timer)
                 continue
             timer.told, timer.due = self._around(timer.held_until, now)
-            heapq.heapreplace(self._timers, timer)
+            self._wait(timer)
             yield Reminder(timer.user_id, timer.held(), timer.told // MINUTE_US)
 
     def is_nearest(self, reminder: Reminder, now: int) -> bool:
@@ -219,6 +227,28 @@ class CartBook:
 
     # --- the structure -----------------------------------------------------------
 
+    def _wait(self, timer: _Timer) -> None:
+        second = timer.due >> _BUCKET_BITS
+        if second <= self._begun:
+            heapq.heappush(self._near, timer)
+            return
+        bucket = self._later.get(second)
+        if bucket is None:
+            self._later[second] = [timer]
+            heapq.heappush(self._seconds, second)
+        else:
+            bucket.append(timer)
+
+    def _begin(self, now: int) -> None:
+        """Bring near the timers of the seconds that have begun by `now`."""
+        begun = now >> _BUCKET_BITS
+        if begun <= self._begun:
+            return
+        self._begun = begun
+        while self._seconds and self._seconds[0] <= begun:
+            self._near += self._later.pop(heapq.heappop(self._seconds))
+        heapq.heapify(self._near)
+
     def _of(self, user_id: str) -> Iterator[_Timer]:
         timer = self._carts.get(user_id)
         while timer is not None:
@@ -238,9 +268,17 @@ class CartBook:
         self._ended += 1
         timer.held_until = -self._ended
         timer.next = None
-        if len(self._timers) > 2 * self.holds + HEAP_SLACK:
-            self._timers = [each for each in self._timers if each.user_id]
-            heapq.heapify(self._timers)
+        if self.timers > 2 * self.holds + TIMER_SLACK:
+            self._drop_ended()
+
+    def _drop_ended(self) -> None:
+        """Drop the timers of holds that are over, so that there are no more than the bound."""
+        waiting = [timer for bucket in self._later.values() for timer in bucket if timer.user_id]
+        waiting += [timer for timer in self._near if timer.user_id]
+        self._near, self._later, self._seconds = [], {}, []
+        self.timers = len(waiting)
+        for timer in waiting:
+            self._wait(timer)
 
     def _unlink(self, timer: _Timer) -> None:
         self.holds -= 1

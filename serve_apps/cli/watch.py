@@ -56,10 +56,8 @@ def items_of(message: FeedMessage) -> list[dict[str, Any]]:
             ]
         case LeadEvent():
             said = msgspec.to_builtins(message)
-            del said["market"]
-            if said["claims"] is None:
-                del said["claims"]
-            return [{"kind": "event", **said}]
+            told = ("seq", "type", "at", "lead") + ("claims",) * (message.claims is not None)
+            return [{"kind": "event", **{name: said[name] for name in told}}]
     return []
 
 

@@ -76,6 +76,18 @@ def test_what_needs_a_running_market_says_so(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
+def test_doctor_tells_of_mail_settings_that_can_not_work(tmp_path: Path) -> None:
+    url = "smpt://ann:secret@mail.internal"
+    done = aiqleads(tmp_path, "doctor", "--json", AIQLEADS_SMTP_URL=url)
+    (found,) = [each for each in json.loads(done.stdout)["findings"] if each["name"] == "e-mail"]
+    assert not found["well"]
+    assert "AIQLEADS_SMTP_URL" in found["remedy"]
+    assert "secret" not in done.stdout + done.stderr
+    done = aiqleads(tmp_path, "doctor", "--json", AIQLEADS_SMTP_URL=url.replace("smpt", "smtps"))
+    (found,) = [each for each in json.loads(done.stdout)["findings"] if each["name"] == "e-mail"]
+    assert found["detail"] == "by mail.internal port 465"
+
+
 def test_doctor_answers_in_json(tmp_path: Path) -> None:
     done = aiqleads(tmp_path, "doctor", "--json", AIQLEADS_CAPTURES=str(tmp_path / "none"))
     answer = json.loads(done.stdout)

@@ -56,6 +56,21 @@ def test_a_decided_no_after_a_lost_answer_is_known() -> None:
     assert not caught.value.is_outcome_unknown
 
 
+def test_a_no_to_somebody_else_leaves_a_lost_write_unknown() -> None:
+    """The account was suspended between: nobody said what became of the purchase."""
+    renewed = Play(CUT, no(401, "unauthorized"), no(403, "forbidden"))
+    refused = Play(CUT, no(403, "forbidden"))
+    for play in (renewed, refused):
+        with pytest.raises(errors.Forbidden) as caught:
+            play.run(exchange(trading.buy("a", key="k"), play.manner))
+        assert caught.value.is_outcome_unknown
+        assert caught.value.idempotency_key == "k"
+    decided = Play(CUT, no(403, "plan-required"))
+    with pytest.raises(errors.PlanRequired) as known:
+        decided.run(exchange(trading.hold("a", "7d"), decided.manner))
+    assert not known.value.is_outcome_unknown
+
+
 def test_what_was_never_sent_was_not_done() -> None:
     play = Play(AWAY, AWAY, patience=Patience(repeats_max=1))
     with pytest.raises(errors.Unreachable) as caught:

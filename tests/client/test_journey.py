@@ -49,6 +49,7 @@ class Trip:
         self.heard_for: list[float | None] = []
         self.said: list[dict[str, Any]] = []
         self.stale: list[str | None] = []
+        self.tokens: list[Any] = []
         self.openings = openings
         self.hearings = hearings
         follower = Follower()
@@ -60,12 +61,18 @@ class Trip:
         """Until it has rested so often."""
         outcome: Any = None
         while len(self.rests) < rests:
-            outcome = self._do(self._steps.send(outcome))
+            if isinstance(outcome, errors.ClientError):
+                deed = self._steps.throw(outcome)
+            else:
+                deed = self._steps.send(outcome)
+            outcome = self._do(deed)
 
     def _do(self, deed: Any) -> Any:
         match deed:
             case GetToken(stale):
                 self.stale.append(stale)
+                if self.tokens:
+                    return _next(self.tokens)
                 return f"token-{len(self.stale)}"
             case Open(_):
                 return _next(self.openings)
@@ -165,6 +172,32 @@ def test_a_refusal_of_the_market_is_final_and_one_of_something_before_it_only_at
     else:
         with pytest.raises(kind):
             later.go(5)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_final"),
+    [
+        (errors.SignedOut("x"), (True, True)),
+        (errors.Unauthorized(401, {"type": "token-reused"}, None), (True, True)),
+        (errors.Forbidden(403, {"type": "forbidden"}, None), (True, True)),
+        (errors.Unreachable("x"), (False, False)),
+        (errors.Problem(500, {"type": "internal"}, None), (False, False)),
+        (errors.UnexpectedAnswer("x"), (True, False)),
+        (errors.NotFound(404, {}, None), (True, False)),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_a_token_that_can_not_be_got_ends_the_feed_if_it_never_will(
+    error: errors.ClientError, is_final: tuple[bool, bool]
+) -> None:
+    for has_been_open, ends in zip((False, True), is_final, strict=True):
+        trip = Trip([Opened()], [Closed(1012)])
+        trip.tokens = [*["fine"] * has_been_open, error, "fine"]
+        if ends:
+            with pytest.raises(type(error)):
+                trip.go(3)
+        else:
+            trip.go(3)
 
 
 def test_a_channel_that_ended_for_now_is_asked_for_later_and_later_without_a_new_socket() -> None:

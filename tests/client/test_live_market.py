@@ -53,7 +53,7 @@ class Trading:
 
     async def reprice_all(self) -> None:
         """Past the API: the book and nobody else is needed."""
-        prices = tuple(self.rng.randrange(30, 60) for _ in self.leads)
+        prices = tuple(self.rng.randrange(5, 30) for _ in self.leads)
         await self.world.submit("austin", Reprice(tuple(self.leads), prices, "demand"))
 
     async def _one(self) -> None:
@@ -82,13 +82,10 @@ def state_of(lead: Any) -> tuple[Any, ...]:
     return lead.lead_state, lead.price, lead.max_buyers, lead.seats_left
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-async def test_a_view_is_what_a_search_says_across_restarts(
-    world: World, kind: Kind, seed: int
-) -> None:
+async def test_a_view_is_what_a_search_says_across_restarts(world: World, kind: Kind) -> None:
     who = await someone(world)
     async with buyers(world, 3, credits=500) as traders, client_of(world, kind, who) as client:
-        trading = Trading(world, traders, seed)
+        trading = Trading(world, traders, seed=1)
         await trading.trade(15)
         async with viewing(client) as view:
             await trading.trade(25)

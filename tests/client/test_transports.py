@@ -175,6 +175,24 @@ async def test_a_session_that_ended_is_begun_again_once_for_all(kind: Kind) -> N
         await client.close()
 
 
+async def test_each_call_gets_an_error_of_its_own(kind: Kind) -> None:
+    async def handler(asked: Asked) -> None:
+        if asked.target == "/v1/auth/login":
+            await asked.answer(200, tokens(1))
+        else:
+            await asyncio.sleep(0.05)
+            await asked.answer(401, {"type": "unauthorized"})
+
+    async with loopback(handler) as server:
+        client = await _signed_in(kind, server.url)
+        keys = [f"key-{number}" for number in range(5)]
+        outcomes = await asyncio.gather(
+            *(client.call("buy", "a", key=key) for key in keys), return_exceptions=True
+        )
+        assert [getattr(each, "idempotency_key", None) for each in outcomes] == keys
+        await client.close()
+
+
 async def test_who_leaves_during_a_renewal_does_not_end_the_session() -> None:
     house = House()
 

@@ -152,7 +152,9 @@ class Journey:
         """From a token to the end of a socket."""
         try:
             token: str = yield GetToken(self._stale)
-        except (Unreachable, Unavailable, RateLimited) as error:
+        except ClientError as error:
+            if self._is_final(error):
+                raise
             return _failure(error)
         opened: Opened | Received | Lost = yield Open(token)
         if isinstance(opened, Received):
@@ -209,11 +211,18 @@ class Journey:
             if self._tokens_refused > TOKENS_REFUSED_MAX:
                 raise error
             return _Failure(str(error))
-        if isinstance(error, Unavailable | RateLimited) or answer.status >= 500:
-            return _failure(error)
-        if is_ours or not self._has_been_open:
+        if self._is_final(error):
             raise error
-        return _Failure(str(error))
+        return _failure(error)
+
+    def _is_final(self, error: ClientError) -> bool:
+        """Whether the market has said no. What something before it says, as while it is put
+        anew, counts only as long as the feed has never been open."""
+        if isinstance(error, Unreachable | Unavailable | RateLimited):
+            return False
+        if isinstance(error, Problem) and (error.status >= 500 or not error.slug):
+            return error.status < 500 and not self._has_been_open
+        return not (isinstance(error, UnexpectedAnswer) and self._has_been_open)
 
 
 @dataclass(frozen=True, slots=True)

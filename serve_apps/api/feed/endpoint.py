@@ -36,14 +36,14 @@ class FeedEndpoint:
         self._authenticator = authenticator
         self._tickets = tickets
         self._origins = origins
+        self._handshakes = 0
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         opening = await receive()
         if opening["type"] != "websocket.connect":
             return
         try:
-            async with asyncio.timeout(_HANDSHAKE_SECONDS):
-                principal = await self._principal(scope)
+            principal = await self._in_turn(scope)
             if refusal := self._hub.refusal(principal.user_id):
                 raise refusal
             self._check_origin(scope)
@@ -54,6 +54,17 @@ class FeedEndpoint:
         await self._serve(scope, receive, send, principal)
 
     # --- handshake ---------------------------------------------------------------
+
+    async def _in_turn(self, scope: dict[str, Any]) -> Principal:
+        """Who it is. Of all who come at once after an outage, so many are looked at together."""
+        if self._handshakes >= self._hub.limits.handshakes_max:
+            raise self._hub.crowded("too many connect at once; try again")
+        self._handshakes += 1
+        try:
+            async with asyncio.timeout(_HANDSHAKE_SECONDS):
+                return await self._principal(scope)
+        finally:
+            self._handshakes -= 1
 
     async def _principal(self, scope: dict[str, Any]) -> Principal:
         authorization = _header(scope, b"authorization")

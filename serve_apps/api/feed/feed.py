@@ -17,6 +17,7 @@ from serve_apps.api.feed.hub import FeedHub
 from serve_apps.api.feed.limits import FeedLimits
 from serve_apps.api.feed.metrics import FeedMetrics
 from serve_apps.api.feed.principal import Authenticator
+from serve_apps.api.feed.readers import Readers
 from serve_apps.api.feed.tickets import Tickets
 
 PATH = "/v1/feed"
@@ -27,7 +28,7 @@ class Feed:
 
     `hub.model(market)` is the live price and state of every lead on offer;
     `tickets.issue(principal)` is what `POST /v1/feed/tickets` answers with. `redis` is for
-    tickets; the streams are read through a connection of the feed's own.
+    tickets and presence; the streams are read through a connection of the feed's own.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Feed:
             authenticator=authenticator,
             limits=limits,
             metrics=FeedMetrics(registry),
+            readers=Readers(redis, registry),
         )
         self.tickets = Tickets(redis, limits.ticket_seconds)
         self.endpoint = FeedEndpoint(

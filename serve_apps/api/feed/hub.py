@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from engine.adapters.postgres.feed_journal import AWAY, FeedJournal, PriceTick
@@ -20,6 +20,7 @@ from serve_apps.api.feed.metrics import FeedMetrics
 from serve_apps.api.feed.price_feed import PriceFeed
 from serve_apps.api.feed.principal import Authenticator
 from serve_apps.api.feed.read_model import ReadModel, load
+from serve_apps.api.feed.readers import Readers
 from serve_apps.api.feed.session import FeedSocket
 from serve_apps.api.feed.user_feed import USER_CHANNEL, UserFeed
 from serve_apps.api.problems import Problem, unavailable
@@ -29,7 +30,12 @@ log = logging.getLogger(__name__)
 _LOADS_AT_ONCE = 4
 _RESTART_PAUSE_SECONDS = 1.0
 # Sockets closed, or swept, before the loop may do something else.
-_SLICE = 500
+_SLICE = 250
+# Between the slices of a stop: all that a server takes are gone within a second, and come
+# to the others as many at a time.
+_STOP_PAUSE_SECONDS = 0.02
+_COME_BACK = "connect again after a random 0-5 s, with since"
+_RETRY_SECONDS_MAX = 5
 
 
 class FeedHub:
@@ -44,10 +50,12 @@ class FeedHub:
         authenticator: Authenticator,
         limits: FeedLimits,
         metrics: FeedMetrics,
+        readers: Readers,
     ) -> None:
         self.journal = journal
         self.limits = limits
         self.metrics = metrics
+        self.readers = readers
         self.cache = FrameCache(limits.cache_bytes_max)
         self.journal_reads = asyncio.Semaphore(limits.journal_reads_at_once)
         # Sockets whose connection is full, kept by their writers' calls.
@@ -58,7 +66,6 @@ class FeedHub:
         self._markets = list(markets)
         self._authenticator = authenticator
         self._sockets: dict[FeedSocket, None] = {}
-        self._per_user: Counter[str] = Counter()
         self._feeds: dict[str, MarketFeed] = {}
         self._prices: dict[str, PriceFeed] = {}
         self.filters = Filters(self._feeds, limits)
@@ -75,18 +82,18 @@ class FeedHub:
         self._tasks = [
             loop.create_task(self._read(), name="feed:read"),
             loop.create_task(self._sweep(), name="feed:sweep"),
+            loop.create_task(self._tell_readers(), name="feed:readers"),
         ]
         if self._redis_url:
             self._tasks.append(loop.create_task(self._tell_users(), name="feed:users"))
 
     async def stop(self) -> None:
-        """Close every socket with 1012 and let go. Admits nobody any more."""
+        """Close every socket with 1012, some at a time, and let go. Admits nobody any more."""
         self.stopping = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._close_all(SERVER_STOPS, "the server stops; connect again with since")
+        await _end(self._tasks)
+        await self._close_all(SERVER_STOPS, f"the server stops; {_COME_BACK}", _STOP_PAUSE_SECONDS)
         await self.filters.stop()
+        await self.readers.leave()
 
     @property
     def alive(self) -> bool:
@@ -138,7 +145,7 @@ class FeedHub:
                 await self._reader.run()
             except Exception:
                 log.exception("feed: reading failed; every market is loaded anew")
-            await self._close_all(FAILED, "the feed starts anew; connect again with since")
+            await self._close_all(FAILED, _COME_BACK)
             await self.filters.stop()
             while True:
                 await asyncio.sleep(_RESTART_PAUSE_SECONDS)
@@ -164,6 +171,14 @@ class FeedHub:
                 log.exception("feed: reading what buyers are told failed; it begins anew")
             await asyncio.sleep(_RESTART_PAUSE_SECONDS)
 
+    async def _tell_readers(self) -> None:
+        while True:
+            try:
+                await self.readers.tell()
+            except Exception:
+                log.exception("feed: telling the others of our readers failed; it begins anew")
+            await asyncio.sleep(_RESTART_PAUSE_SECONDS)
+
     # --- FeedFollower ------------------------------------------------------------
 
     def on_events(self, market: str, from_seq: int, texts: Sequence[bytes]) -> None:
@@ -182,10 +197,10 @@ class FeedHub:
     def refusal(self, user_id: str) -> Problem | None:
         """Why another socket of this user can't be taken now."""
         if self.stopping:
-            return unavailable("the server stops; connect again")
+            return self.crowded("the server stops; connect again")
         if len(self._sockets) >= self.limits.sockets_max:
-            return unavailable("this server has all the sockets it takes; try again", 5)
-        if self._per_user[user_id] >= self.limits.sockets_per_user_max:
+            return self.crowded("this server has all the sockets it takes; try again")
+        if self.readers.sockets_of(user_id) >= self.limits.sockets_per_user_max:
             return Problem(
                 "rate-limited",
                 f"an account has at most {self.limits.sockets_per_user_max} feed sockets"
@@ -194,9 +209,13 @@ class FeedHub:
             )
         return None
 
+    def crowded(self, detail: str) -> Problem:
+        """Those who were refused together come back apart."""
+        return unavailable(detail, random.randint(1, _RETRY_SECONDS_MAX))
+
     def admit(self, socket: FeedSocket) -> None:
         self._sockets[socket] = None
-        self._per_user[socket.principal.user_id] += 1
+        self.readers.come(socket.principal.user_id)
         self.metrics.sockets.set(len(self._sockets))
 
     def drop(self, socket: FeedSocket) -> None:
@@ -205,10 +224,7 @@ class FeedHub:
         self.paused.discard(socket)
         if self._sockets.pop(socket, self) is self:
             return
-        user_id = socket.principal.user_id
-        self._per_user[user_id] -= 1
-        if not self._per_user[user_id]:
-            del self._per_user[user_id]
+        self.readers.go(socket.principal.user_id)
         self.metrics.sockets.set(len(self._sockets))
 
     def feed_of(self, channel: str) -> MarketFeed | PriceFeed | UserFeed | None:
@@ -227,11 +243,11 @@ class FeedHub:
         for socket in tuple(self.paused):
             socket.check_buffer()
 
-    async def _close_all(self, code: int, reason: str) -> None:
+    async def _close_all(self, code: int, reason: str, pause_seconds: float = 0.0) -> None:
         for number, socket in enumerate(list(self._sockets), start=1):
             socket.close(code, reason)
             if number % _SLICE == 0:
-                await asyncio.sleep(0)
+                await asyncio.sleep(pause_seconds)
 
     async def _sweep(self) -> None:
         """Close the sockets whose token expired or was revoked; one look at each."""
@@ -249,3 +265,12 @@ class FeedHub:
                     await asyncio.sleep(0)
             self._authenticator.swept()
             self.filters.sweep()
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: asyncio.wait_for may lose a cancellation (Python 3.11)."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_RESTART_PAUSE_SECONDS)

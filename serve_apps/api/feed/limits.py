@@ -14,6 +14,8 @@ class FeedLimits(NamedTuple):
     sockets_max: int = 10_000
     sockets_per_user_max: int = 50
     subscriptions_max: int = 32
+    # Handshakes looked at together; the database answers for most of them.
+    handshakes_max: int = 512
     # A client may send this many messages at once, and so many a second in the long run.
     messages_burst: int = 100
     messages_per_second: float = 20.0

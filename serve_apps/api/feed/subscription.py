@@ -54,17 +54,17 @@ class Subscription:
         self._since = since
         self._group: FilterGroup | None = None
         self._starting: asyncio.Task[None] | None = None
-        if isinstance(found, UserFeed):
-            if wanted is not None or since is not None:
-                raise Problem(
-                    "validation", "user has no filter and no since: read by GET what was missed"
-                )
-            return
-        market = hub.market_feed(found.market)
-        self.seq = market.seq
-        if wanted is not None:
-            self._group = hub.filters.acquire(market, wanted, socket.principal.user_id)
-            self.feed = self._group.prices if isinstance(found, PriceFeed) else self._group
+        if not isinstance(found, UserFeed):
+            market = hub.market_feed(found.market)
+            self.seq = market.seq
+            if wanted is not None:
+                self._group = hub.filters.acquire(market, wanted, socket.principal.user_id)
+                self.feed = self._group.prices if isinstance(found, PriceFeed) else self._group
+        elif wanted is not None or since is not None:
+            raise Problem(
+                "validation", "user has no filter and no since: read by GET what was missed"
+            )
+        hub.readers.subscribe(channel, socket.principal.user_id)
 
     def start(self) -> None:
         """Be live, at once if there is nothing to tell first."""
@@ -99,6 +99,8 @@ class Subscription:
     def end(self) -> None:
         if self._starting is not None and self._starting is not asyncio.current_task():
             self._starting.cancel()
+        user_id = self._socket.principal.user_id
         self.feed.leave(self._socket)
+        self._hub.readers.unsubscribe(self.channel, user_id)
         if self._group is not None:
-            self._hub.filters.release(self._group, self._socket.principal.user_id)
+            self._hub.filters.release(self._group, user_id)

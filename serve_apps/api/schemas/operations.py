@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from serve_apps.api.schemas.fields import AnswerModel, Id, Name, RequestModel
 
 
@@ -38,3 +40,16 @@ class Ticket(AnswerModel):
 
     ticket: str
     expires_in: int
+
+
+class FeedReaders(AnswerModel):
+    """Who reads the feed now, over all replicas; other replicas' counts are seconds old.
+
+    An account with sockets at two replicas counts twice in `users`. Without Redis only the
+    replica that answers is counted.
+    """
+
+    sockets: int = Field(ge=0)
+    users: int = Field(ge=0)
+    channels: dict[str, int] = Field(description="sockets that read a channel, by channel")
+    replicas: int = Field(ge=1)

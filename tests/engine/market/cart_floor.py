@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from engine.market.buyer_events import BuyerEvent
-from engine.market.cart import HEAP_SLACK, CartBook, HeldLead, Reminder
+from engine.market.cart import TIMER_SLACK, CartBook, HeldLead, Reminder
 from engine.market.instant import rfc3339
 
 MINUTE = 60_000_000
@@ -205,7 +205,7 @@ class CartFloor:
         holds = {pair for pair, hold in self.naive.holds.items() if hold.held.held_until > self.now}
         assert len(holds) <= self.book.holds
         assert {user for user, _ in holds} <= set(self.book.users())
-        assert self.book.timers <= 2 * self.book.holds + HEAP_SLACK
+        assert self.book.timers <= 2 * self.book.holds + TIMER_SLACK
         following = self.book.next_due()
         for hold in (self.naive.holds[pair] for pair in holds):
             assert following is not None, "a hold without a timer"

@@ -118,6 +118,16 @@ class ValueOfAHoldStays(_Batch):
         return ended
 
 
+class OtherMarketsHearNothing(_Batch):
+    """How much a buyer holds here is not written when a hold is bought."""
+
+    def _settle(self, event):
+        holders = set(self.outcome.holders)
+        super()._settle(event)
+        if isinstance(event, e.LeadSold):
+            self.outcome.holders = holders
+
+
 # --- lines ---------------------------------------------------------------------------
 
 

@@ -45,6 +45,8 @@ class PaperTables:
     def __init__(self) -> None:
         self.leads: dict[str, LeadRow] = {}
         self.seats: dict[Pair, Seat] = {}
+        # What other markets read of this one: (live holds, their value) by buyer.
+        self.hold_counts: dict[str, tuple[int, int]] = {}
         self.past: dict[Pair, PastHold] = {}
         self.places: dict[Pair, int] = {}
         self.merged_into: dict[str, str] = {}
@@ -67,6 +69,9 @@ class PaperTables:
             self.merged_into.pop(lead_id, None)
             if into is not None:
                 self.merged_into[lead_id] = into
+        for user_id in outcome.holders:
+            count = (book.holds_of.get(user_id, 0), book.value_of.get(user_id, 0))
+            self.hold_counts[user_id] = count
         self._write_seats(outcome, book)
         self._write_places(outcome, book)
         for id_, order in outcome.standing.items():

@@ -44,6 +44,10 @@ def _audit_copies(floor: TradingFloor) -> None:
     assert state == fingerprint(floor.shadow, floor.now), "the journal tells another state"
     again = floor.tables.load(lambda: floor.make_book(floor.rules), floor.now)
     assert state == fingerprint(again, floor.now), "the tables tell another state"
+    counts = {user: count for user, count in floor.tables.hold_counts.items() if count != (0, 0)}
+    assert counts == {
+        user: (count, floor.book.value_of[user]) for user, count in floor.book.holds_of.items()
+    }
 
 
 def _audit_lead(lead: Lead) -> None:

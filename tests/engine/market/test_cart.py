@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from engine.market.cart import HEAP_SLACK, CartBook, HeldLead, Reminder
+from engine.market.cart import TIMER_SLACK, CartBook, HeldLead, Reminder
 from engine.market.cart_shards import shard_of
 from tests.engine.market.cart_floor import MINUTE, START, STEPS, CartFloor, Step, random_steps
 
@@ -165,13 +165,13 @@ def test_the_comparison_catches(mutant: type[CartBook]) -> None:
 
 def test_timers_of_ended_holds_are_dropped() -> None:
     book = CartBook((10, 1))
-    rounds = 3 * HEAP_SLACK
+    rounds = 3 * TIMER_SLACK
     for number in range(rounds):
         held = HeldLead(f"lead-{number}", "austin", 10, "15m", START + 15 * MINUTE + number)
         book.put(f"user-{number}", held, START, since=START)
         if number % 50:
             book.end(f"user-{number}", held.lead_id)
-        assert book.timers <= 2 * book.holds + HEAP_SLACK
+        assert book.timers <= 2 * book.holds + TIMER_SLACK
     told = [each.user_id for each in book.due(START + 6 * MINUTE)]
     assert told == [f"user-{number}" for number in range(0, rounds, 50)]
     assert list(book.due(START + 16 * MINUTE)) == []

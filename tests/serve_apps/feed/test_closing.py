@@ -9,6 +9,7 @@ import time
 import pytest
 from websockets.frames import Frame, Opcode
 
+from engine.adapters.redis.feed_presence import Presence
 from serve_apps.api.feed.limits import FeedLimits
 from tests.serve_apps.feed.world import (
     Replica,
@@ -210,7 +211,7 @@ async def test_sockets_leave_nothing_behind(pool, redis_url, market):
                 await socket.close()
         await until(lambda: hub.sockets == 0)
         assert not hub.paused
-        assert not hub._per_user
+        assert hub.readers.here() == Presence(0, 0, {})
         assert len(hub.feed_of(f"market:{trader.market}").live) == 0
         assert len(hub.feed_of(f"prices:{trader.market}").live) == 0
         assert hub.metrics.sockets._value.get() == 0

@@ -78,6 +78,22 @@ async def test_another_reader_of_prices_and_two_markets(world):
         await world.submit("austin", Withdraw(austin, "gone"))
 
 
+async def test_an_admin_sees_who_reads(world):
+    buyer, admin = await world.buyer(), await world.admin()
+    async with _connect(world, buyer) as socket:
+        await subscribe(socket, "user")
+        await subscribe(socket, "market:austin")
+        answered = await admin.get("/v1/admin/feed")
+        assert answered.status_code == 200, answered.text
+        assert answered.json() == {
+            "sockets": 1,
+            "users": 1,
+            "channels": {"market:austin": 1, "user": 1},
+            "replicas": 1,
+        }
+        assert (await buyer.get("/v1/admin/feed")).status_code == 403
+
+
 async def test_a_ticket_from_the_api_opens_one_socket(world):
     buyer = await world.buyer()
     answered = await buyer.post("/v1/feed/tickets", key=None)

@@ -210,7 +210,15 @@ class Doorman:
 class Served:
     """A feed on a port."""
 
-    def __init__(self, feed: Feed, doorman: Doorman, server: uvicorn.Server, port: int) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        doorman: Doorman,
+        server: uvicorn.Server,
+        port: int,
+        registry: CollectorRegistry,
+    ) -> None:
+        self.registry = registry
         self.feed = feed
         self.doorman = doorman
         self.server = server
@@ -242,13 +250,14 @@ async def serving(
     settings = settings or Settings(_env_file=None, redis_url=redis_url)
     redis = Redis.from_url(redis_url) if redis_url else None
     doorman = Doorman()
+    registry = CollectorRegistry()
     feed = Feed(
         settings=settings,
         pool=pool,
         redis=redis,
         authenticator=doorman,
         markets=markets,
-        registry=CollectorRegistry(),
+        registry=registry,
         limits=limits,
     )
     await feed.start()
@@ -263,7 +272,7 @@ async def serving(
     running = asyncio.create_task(server.serve())
     await until(lambda: server.started)
     try:
-        yield Served(feed, doorman, server, port)
+        yield Served(feed, doorman, server, port, registry)
     finally:
         await feed.stop()
         server.should_exit = True
