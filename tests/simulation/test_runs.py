@@ -1,7 +1,7 @@
 """Seeded runs of a whole installation: whatever struck them, what was promised is kept.
 
-AIQLEADS_SIMULATED_RUNS says how many; `python -m tests.simulation --runs 10000` runs as many
-in the time that a good coffee takes, and `--seed N --trace` shows one.
+AIQLEADS_SIMULATED_RUNS says how many. `python -m tests.simulation --runs 10000 --jobs 2` runs
+more without pytest, and `--seed N --trace` shows what happened in one.
 """
 
 from __future__ import annotations
