@@ -47,6 +47,7 @@ class Result(NamedTuple):
 def run(seed: int, parts: Parts | None = None, *, trace: bool = False) -> Result:
     """Play the run of `seed` and audit it. The same seed gives the same result."""
     logging.disable(logging.CRITICAL)
+    _map_what_is_large()
     world = World(seed, parts or Parts(), trace=trace)
     activity = Activity(world)
     began = time.process_time()
@@ -74,12 +75,15 @@ def run(seed: int, parts: Parts | None = None, *, trace: bool = False) -> Result
     return result
 
 
-def _let_go(world: World) -> None:
-    """One process plays many runs, and a world is full of cycles. Books are what is large:
-    they reserve room that is never touched, which glibc hands out again as if it were.
-    """
+def _map_what_is_large() -> None:
+    """Books reserve room that they never touch: mapped by itself, it costs nothing. Left to
+    glibc, it would be cut out of what others have touched before."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+
+
+def _let_go(world: World) -> None:
+    """One process plays many runs, and a world is full of cycles. Books are what is large."""
     for host in world.all_books:
         host.book._book = Book()
     # Books freeze what they load.
