@@ -40,6 +40,8 @@ class Process:
         self.is_frozen = False
         # It dies instead of running when this many steps are left.
         self.steps_left: int | None = None
+        # Or while the answer to a COMMIT is on its way, if there will be one.
+        self.dies_at_commit = False
         self.backlog: list[asyncio.Handle] = []
         self.on_death: list[Callable[[], None]] = []
         self.context = contextvars.Context()

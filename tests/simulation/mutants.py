@@ -206,7 +206,7 @@ class AnswersBeforeTheCommit(LeadBook):
             if len(replies) >= count and not arrival.replies.done():
                 arrival.replies.set_result(replies[:count])
             replies = replies[count:]
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
         return public, contacts
 
 

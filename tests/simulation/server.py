@@ -39,6 +39,7 @@ class Link:
 
     def __init__(self, connection: MemoryConnection) -> None:
         self.connection = connection
+        self.process = current_process()
         self.under_way = 0
         self.client_is_gone = False
         # What is still on its way never arrives.
@@ -70,23 +71,24 @@ class DatabaseServer:
         link = self._links.get(connection)
         if link is None:
             link = self._links[connection] = Link(connection)
-            process = current_process()
-            if process is not None:
-                process.on_death.append(partial(self._client_died, link))
+            if link.process is not None:
+                link.process.on_death.append(partial(self._client_died, link))
         asked = _Request(link, request, serve, self.loop.create_future())
         link.under_way += 1
         self._later(self.weather.to_database(), self._arrive, asked)
         return await asked.answer
 
     def _arrive(self, asked: _Request) -> None:
-        now = self.loop.time()
+        now, process = self.loop.time(), asked.link.process
+        if asked.name == "commit" and process is not None and process.dies_at_commit:
+            process.kill()
         if asked.link.is_cut:
             self._lose(asked)
         elif now < self._down_until:
             self._fail(asked, ConnectionRefusedError("the database is starting up"))
         elif now < self._stalled_until:
             self._wait_out(asked)
-        elif self.weather.spoils("break connection"):
+        elif self._breaks(asked):
             if self.weather.rng.random() < 0.5:
                 self._break(asked.link)
                 self._lose(asked)
@@ -94,6 +96,11 @@ class DatabaseServer:
                 self._serve(asked, breaks=True)
         else:
             self._serve(asked)
+
+    def _breaks(self, asked: _Request) -> bool:
+        """Most of all where it matters most."""
+        tries = 5 if asked.name == "commit" else 1
+        return any(self.weather.spoils("break connection") for _ in range(tries))
 
     def _wait_out(self, asked: _Request) -> None:
         self._stalled.append(asked)

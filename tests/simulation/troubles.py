@@ -35,8 +35,12 @@ class Troubles:
 
     def _kill_book(self) -> None:
         host = self._some_book()
-        host.process.steps_left = self.rng.randrange(STEPS)
-        self.world.note(f"{host.process.name} dies in {host.process.steps_left} steps")
+        if self.rng.random() < 0.3:
+            host.process.dies_at_commit = True
+            self.world.note(f"{host.process.name} dies at its next commit")
+        else:
+            host.process.steps_left = self.rng.randrange(STEPS)
+            self.world.note(f"{host.process.name} dies in {host.process.steps_left} steps")
 
     def _second_book(self) -> None:
         host = self._some_book()
