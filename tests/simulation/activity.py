@@ -44,6 +44,8 @@ class Activity:
         self.users = [f"buyer-{n}" for n in range(BUYERS)]
         # (market, id, revision) of a buyer's standing orders.
         self.standing: dict[str, list[tuple[str, str, int]]] = {user: [] for user in self.users}
+        # In some runs nothing rests: it costs.
+        self.rests = self.rng.random() < 0.6
         for user in self.users:
             credits = self.rng.choice((0, 30, 200, 200, 2_000))
             self.record.granted += credits
@@ -147,7 +149,7 @@ class Activity:
             return self._check_out
         if draw < 0.24:
             return self._grant
-        if draw < 0.34:
+        if draw < 0.34 and self.rests:
             return self._rest
         return self._buy_at_the_last_moment if draw < 0.4 else self._trade
 

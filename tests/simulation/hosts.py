@@ -149,6 +149,9 @@ class Parts:
     ) -> None:
         self.book = book
         self.publisher = publisher
+        ordinary = (LeadBook, MemoryBookStore, MarketClient, FeedPublisher)
+        odd = [part for part in (book, store, client, publisher) if part not in ordinary]
+        self.name = " and ".join(part.__name__ for part in odd)
         self.store = store
         self.client = client
 

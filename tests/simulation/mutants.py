@@ -206,6 +206,7 @@ class AnswersBeforeTheCommit(LeadBook):
             if len(replies) >= count and not arrival.replies.done():
                 arrival.replies.set_result(replies[:count])
             replies = replies[count:]
+        await asyncio.sleep(0.02)
         return public, contacts
 
 
@@ -276,17 +277,26 @@ class NeverCatchesUp(FeedPublisher):
         self._behind = False
 
 
-STORES = (
-    IgnoresTheEpoch, FlushesUnfenced, RaisesNoEpoch, ForgetsAnswers, CommitsBitByBit,
-    ChargesApart, WritesTheBalanceItRead, ForgetsWhoWaits,
-)  # fmt: skip
-BOOKS = (
-    NothingExpires, ExpiresTooLate, PassesNothingOn, AnswersBeforeTheCommit, NeverReloads,
-    TrustsItsClock, RefusesFromMemory,
-)  # fmt: skip
+# By name: the parts, and what the audit says of them sooner or later.
 MUTANTS = {
-    **{kind.__name__: Parts(store=kind) for kind in STORES},
-    **{kind.__name__: Parts(book=kind) for kind in BOOKS},
-    "AsksUnderANewId": Parts(client=AsksUnderANewId),
-    "NeverCatchesUp": Parts(publisher=NeverCatchesUp),
+    parts.name: (parts, said)
+    for parts, said in (
+        (Parts(store=IgnoresTheEpoch), "goes on though"),
+        (Parts(store=FlushesUnfenced), "the journal has a gap"),
+        (Parts(store=RaisesNoEpoch), "goes on though"),
+        (Parts(store=ForgetsAnswers), "later"),
+        (Parts(store=CommitsBitByBit), "the tables are not what the journal folds to"),
+        (Parts(store=ChargesApart), "the transfers sum to"),
+        (Parts(store=WritesTheBalanceItRead), "the transfers sum to"),
+        (Parts(store=ForgetsWhoWaits), "wait for"),
+        (Parts(book=NothingExpires), "past the deadline"),
+        (Parts(book=ExpiresTooLate), "past the deadline"),
+        (Parts(book=PassesNothingOn), "wait for"),
+        (Parts(book=AnswersBeforeTheCommit), "was acknowledged and is lost"),
+        (Parts(book=NeverReloads), "the book remembers other than the tables say"),
+        (Parts(book=TrustsItsClock), "the journal's time goes back"),
+        (Parts(book=RefusesFromMemory), "which never was so"),
+        (Parts(client=AsksUnderANewId), "was sold, and nobody was told"),
+        (Parts(publisher=NeverCatchesUp), "the stream tells"),
+    )
 }

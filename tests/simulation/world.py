@@ -47,6 +47,7 @@ class World:
     """Everything of one run, drawn from `seed`."""
 
     def __init__(self, seed: int, parts: Parts, *, trace: bool = False) -> None:
+        self.seed = seed
         self.rng = random.Random(seed)
         self.loop = SimulatedLoop(self.rng)
         self.weather = Weather(self.rng)
