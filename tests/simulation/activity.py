@@ -74,8 +74,12 @@ class Activity:
             await asyncio.sleep(world.weather.span(0.1))
 
     async def ask(self, market: str, command: c.Command, *, keyed: bool) -> Reply:
-        request_hash = b"body" if keyed else None
-        asked = Asked(market, command, self.rng.randbytes(16), request_hash, self.world.now())
+        return await self._ask_under(self.rng.randbytes(16), market, command, keyed and b"body")
+
+    async def _ask_under(
+        self, command_id: bytes, market: str, command: c.Command, request_hash: bytes | None
+    ) -> Reply:
+        asked = Asked(market, command, command_id, request_hash or None, self.world.now())
         self.record.asked.append(asked)
         return await self._ask(asked)
 
@@ -149,6 +153,8 @@ class Activity:
             return self._check_out
         if draw < 0.24:
             return self._grant
+        if draw < 0.26:
+            return self._use_one_key_twice
         if draw < 0.34 and self.rests:
             return self._rest
         return self._buy_at_the_last_moment if draw < 0.4 else self._trade
@@ -165,6 +171,17 @@ class Activity:
         answered = [asked for asked in self.record.asked[-30:] if asked.replies]
         if answered:
             await self._ask(self.rng.choice(answered))
+
+    async def _use_one_key_twice(self, user: str) -> None:
+        """At once, in both markets, for what is not the same."""
+        key = self.rng.randbytes(16)
+        holds = [c.Hold(self.rng.choice(self.lead_ids[m]), user, "15m") for m in MARKETS]
+        await asyncio.gather(
+            *(
+                self._ask_under(key, market, hold, market.encode())
+                for market, hold in zip(MARKETS, holds, strict=True)
+            )
+        )
 
     async def _buy_at_the_last_moment(self, user: str) -> None:
         """Or just after it."""

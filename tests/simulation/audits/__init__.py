@@ -6,7 +6,12 @@ from collections.abc import Iterable
 from functools import partial
 
 from tests.simulation.activity import Activity
-from tests.simulation.audits.answers import broken_promises, lost_checkouts, lost_orders
+from tests.simulation.audits.answers import (
+    broken_promises,
+    keys_used_twice,
+    lost_checkouts,
+    lost_orders,
+)
 from tests.simulation.audits.credits import drifted_credits, wrong_transfers
 from tests.simulation.audits.history import History, wrong_history
 from tests.simulation.audits.ownership import wrong_owners
@@ -23,6 +28,7 @@ def audit(world: World, activity: Activity) -> list[str]:
     histories = {market: History(world, market) for market in MARKETS}
     found = _seen(
         partial(broken_promises, record),
+        partial(keys_used_twice, record),
         partial(lost_orders, world, record),
         partial(lost_checkouts, world, record),
         partial(drifted_credits, world, record),

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import msgspec
 
 from engine.market.answers import Answer, Bought, Undecided
-from engine.market.commands import Buy
+from engine.market.commands import Buy, Refused
 from serve_apps.api import checkout
-from tests.simulation.record import Record
+from tests.simulation.record import Asked, Record
 from tests.simulation.world import World
 
 
@@ -23,6 +23,17 @@ def broken_promises(record: Record) -> Iterator[str]:
                 promised = reply
         if not asked.replies:
             yield f"{asked.command} was never answered"
+
+
+def keys_used_twice(record: Record) -> Iterator[str]:
+    """Of several commands under one id at most one is carried out."""
+    carried_out: dict[bytes, Asked] = {}
+    for asked in record.asked:
+        if asked.last is None or isinstance(asked.last, Refused):
+            continue
+        if carried_out.setdefault(asked.command_id, asked) is not asked:
+            other = carried_out[asked.command_id].command
+            yield f"{asked.command} and {other} were carried out under one id"
 
 
 def lost_orders(world: World, record: Record) -> Iterator[str]:

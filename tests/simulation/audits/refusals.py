@@ -19,8 +19,8 @@ from tests.simulation.record import Asked, Record
 from tests.simulation.world import World
 
 ABOUT_A_LEAD = (c.Hold, c.Extend, c.Release, c.Buy, c.Join, c.Leave)
-# Said of the buyer before the lead is looked at.
-OF_THE_BUYER = ("forbidden", "plan-required")
+# Said of buyer or key before the lead is looked at.
+BEFORE_THE_LEAD = ("forbidden", "plan-required", "idempotency-mismatch")
 
 
 class Moment(NamedTuple):
@@ -97,7 +97,7 @@ def _is_true(asked: Asked, refused: Refused, moment: Moment | None) -> bool:
     if refused.code == "not-found":
         return moment is None or moment.state == QUARANTINED
     if moment is None:
-        return refused.code in OF_THE_BUYER
+        return refused.code in BEFORE_THE_LEAD
     if refused.code == "lead-unavailable":
         # Lost to others who claimed it too, which the contest's record tells.
         is_contest = "were decided together" in refused.detail
