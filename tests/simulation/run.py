@@ -144,6 +144,9 @@ async def _come_to_rest(world: World) -> None:
 async def _until_up_to_date(world: World) -> None:
     while not all(_is_up_to_date(world, market) for market in MARKETS):  # noqa: ASYNC110
         await asyncio.sleep(0.1)
+    # Who is frozen learns at the end that there is another.
+    while any(host.process.is_frozen and host.is_alive for host in world.all_books):  # noqa: ASYNC110
+        await asyncio.sleep(0.1)
 
 
 def _is_up_to_date(world: World, market: str) -> bool:
@@ -152,6 +155,6 @@ def _is_up_to_date(world: World, market: str) -> bool:
     told = host.book._publisher
     behind = told._behind or bool(told._pending)  # type: ignore[attr-defined]
     stats = host.book.stats()
-    # Who has a seat offered lets it pass by and by.
-    is_idle = not stats["live_offers"] and not host.book._is_something_due()
+    # Who has a seat offered lets it pass by and by; a hold may end this very moment.
+    is_idle = not (stats["live_offers"] or host.book._ahead or host.book._is_something_due())
     return host.serves and told.published_seq == row.feed_seq and not behind and is_idle

@@ -59,6 +59,7 @@ class DatabaseServer:
         self._context = contextvars.Context()
         self._links: dict[MemoryConnection, Link] = {}
         self._stalled_until = 0.0
+        self._stalled: list[_Request] = []
         self._down_until = 0.0
 
     # --- Wire ----------------------------------------------------------------------
@@ -95,10 +96,9 @@ class DatabaseServer:
             self._serve(asked)
 
     def _wait_out(self, asked: _Request) -> None:
-        wait = self._stalled_until - self.loop.time()
-        if wait > COMMAND_TIMEOUT:
+        self._stalled.append(asked)
+        if self._stalled_until - self.loop.time() > COMMAND_TIMEOUT:
             self._later(COMMAND_TIMEOUT, self._give_up, asked)
-        self._later(wait, self._arrive, asked)
 
     def _give_up(self, asked: _Request) -> None:
         """The client's patience is over, and with it the connection; the server may still do
@@ -197,7 +197,14 @@ class DatabaseServer:
     # --- trouble ---------------------------------------------------------------------
 
     def stall(self, seconds: float) -> None:
-        self._stalled_until = self.loop.time() + seconds
+        self._stalled_until = max(self._stalled_until, self.loop.time() + seconds)
+        self._later(seconds, self._go_on_serving)
+
+    def _go_on_serving(self) -> None:
+        if self.loop.time() >= self._stalled_until:
+            stalled, self._stalled = self._stalled, []
+            for asked in stalled:
+                self._arrive(asked)
 
     def restart(self, seconds: float) -> None:
         """Everyone is thrown out, and what was not committed is gone."""
@@ -209,6 +216,7 @@ class DatabaseServer:
 
     def recover(self) -> None:
         self._stalled_until = self._down_until = 0.0
+        self._go_on_serving()
 
     def _later(self, seconds: float, callback: Callable[..., None], *args: Any) -> None:
         self.loop.call_later(seconds, callback, *args, context=self._context)
