@@ -1,8 +1,9 @@
 """The two servers of `benchmarks/feed`, each a process of its own on uvloop.
 
-    python -m benchmarks.feed_servers marketplace|baseline PORT
+    python -m benchmarks.feed_servers marketplace|marketplace-single-events|baseline PORT
 
-`marketplace` is one API replica as installed. `baseline` is what most teams would build:
+`marketplace` is one API replica as installed; with single events it makes a frame of each
+event, however many come together. `baseline` is what most teams would build:
 FastAPI and uvicorn with their defaults, one task that reads the same Redis stream, and
 for each event a loop of `send_text` over the sockets. It keeps no read model, checks no
 contiguity, bounds no buffer and expires no token, which is in its favour.
@@ -25,6 +26,7 @@ from redis.asyncio import Redis
 
 from actors.client import BookGone
 from engine.settings import Settings
+from serve_apps.api.feed import frame
 from serve_apps.api.server import ApiReplica
 
 MARKET = "austin"
@@ -95,7 +97,9 @@ async def feed(socket: WebSocket) -> None:
 
 def main() -> None:
     side, port = sys.argv[1], int(sys.argv[2])
-    if side == "marketplace":
+    if side.startswith("marketplace"):
+        if side.endswith("single-events"):
+            frame.EVENTS_PER_FRAME = 1
         uvloop.run(serve_marketplace(port))
     else:
         uvicorn.run(app, host="127.0.0.1", port=port, loop="uvloop", log_level="warning")

@@ -88,12 +88,12 @@ class CartBook:
         # Nearest to the end first.
         self._ahead_us = tuple(sorted({minutes * MINUTE_US for minutes in reminder_minutes}))
         self._carts: dict[str, _Timer] = {}
-        # Timers of the seconds that have begun, earliest due first, and all later ones by
+        # A heap of the timers up to the second that is gone through now, and all later ones by
         # their second; `_seconds` is a heap of those that have any.
         self._near: list[_Timer] = []
         self._later: dict[int, list[_Timer]] = {}
         self._seconds: list[int] = []
-        self._begun = 0
+        self._second = 0
         self.timers = 0
         self._ended = 0
         self.holds = 0
@@ -116,9 +116,9 @@ class CartBook:
 
     def next_due(self) -> int | None:
         """When `due` is next worth asking, µs; may be early, never late."""
-        following = [timer.due for timer in self._near[:1]]
-        following += [second << _BUCKET_BITS for second in self._seconds[:1]]
-        return min(following, default=None)
+        if self._near:
+            return self._near[0].due
+        return self._seconds[0] << _BUCKET_BITS if self._seconds else None
 
     # --- what happens ------------------------------------------------------------
 
@@ -191,8 +191,7 @@ class CartBook:
 
         Of several missed for one hold only the last comes; none once it is over.
         """
-        self._begin(now)
-        while self._near and self._near[0].due <= now:
+        while self._is_near(now):
             timer = heapq.heappop(self._near)
             if not timer.user_id or timer.held_until <= now:
                 self.timers -= 1
@@ -229,7 +228,7 @@ class CartBook:
 
     def _wait(self, timer: _Timer) -> None:
         second = timer.due >> _BUCKET_BITS
-        if second <= self._begun:
+        if second <= self._second:
             heapq.heappush(self._near, timer)
             return
         bucket = self._later.get(second)
@@ -239,15 +238,14 @@ class CartBook:
         else:
             bucket.append(timer)
 
-    def _begin(self, now: int) -> None:
-        """Bring near the timers of the seconds that have begun by `now`."""
-        begun = now >> _BUCKET_BITS
-        if begun <= self._begun:
-            return
-        self._begun = begun
-        while self._seconds and self._seconds[0] <= begun:
-            self._near += self._later.pop(heapq.heappop(self._seconds))
-        heapq.heapify(self._near)
+    def _is_near(self, now: int) -> bool:
+        """Whether a timer in `_near` is due. A second comes near when the one before is gone
+        through, however late that is: so no timer is sorted in twice."""
+        while not self._near and self._seconds and self._seconds[0] <= now >> _BUCKET_BITS:
+            self._second = heapq.heappop(self._seconds)
+            self._near = self._later.pop(self._second)
+            heapq.heapify(self._near)
+        return bool(self._near) and self._near[0].due <= now
 
     def _of(self, user_id: str) -> Iterator[_Timer]:
         timer = self._carts.get(user_id)

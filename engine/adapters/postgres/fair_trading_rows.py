@@ -12,6 +12,15 @@ from engine.market.standing_orders import StandingOrder
 
 _encode = msgspec.json.Encoder().encode
 
+# Looked up pair by pair. As a join it is planned once, while the table is empty, as a walk
+# through all of the table for all pairs (measured: 3.5 s for 2,000 pairs a minute later).
+DELETE_PAIRS = (
+    "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT t.ctid"
+    " FROM unnest($1::text[], $2::text[]) u(lead_id, user_id),"
+    " LATERAL (SELECT ctid FROM {table} t WHERE t.lead_id = u.lead_id AND t.user_id = u.user_id"
+    " LIMIT 1) t))"
+)
+
 
 async def write_lines(
     connection: asyncpg.Connection,
@@ -24,8 +33,7 @@ async def write_lines(
     pairs = list(left)
     if pairs:
         await connection.execute(
-            "DELETE FROM queue_places p USING unnest($1::text[], $2::text[]) u(lead_id, user_id)"
-            " WHERE p.lead_id = u.lead_id AND p.user_id = u.user_id",
+            DELETE_PAIRS.format(table="queue_places"),
             [lead_id for lead_id, _ in pairs],
             [user_id for _, user_id in pairs],
         )
