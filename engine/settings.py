@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     public_url: str = ""
 
     # Different filters that the feed's subscriptions may have at once, per replica.
-    feed_filters_max: int = Field(256, ge=0, le=4_096)
+    feed_filters_max: int = Field(256, ge=0, le=1_024)
     # Price ticks of a market within this time travel together, the latest of each lead.
     feed_prices_interval_ms: int = Field(100, ge=0, le=5_000)
 

@@ -13,7 +13,7 @@ import msgspec
 
 from engine.adapters.postgres.feed_journal import ThinLead
 from engine.market.listing import Listing
-from engine.market.standing_rules import facts, is_wanted, wanted
+from engine.market.standing_rules import Facts, facts, is_wanted, wanted
 from engine.market.standing_terms import SeatsWanted, StandingFilter, StandingTerms
 from serve_apps.api.problems import Problem
 
@@ -101,11 +101,11 @@ class FeedFilter:
             StandingTerms(name="", price_max=_BIGINT_MAX, filter=StandingFilter(**listing))
         )
 
-    def lists(self, lead_id: str, listing: Listing) -> bool:
-        """Whether the lead's facts are asked for."""
+    def lists(self, lead_id: str, facts: Facts) -> bool:
+        """Whether the lead's facts are asked for; `facts_of` makes them."""
         if self._lead_ids and lead_id not in self._lead_ids:
             return False
-        return is_wanted(self._wanted, facts(listing, 0, 1))
+        return is_wanted(self._wanted, facts)
 
     def trades(self, lead: ThinLead) -> bool:
         """Whether price, state and seats are; of a lead on offer."""
@@ -114,6 +114,11 @@ class FeedFilter:
         if self._states and lead.lead_state not in self._states:
             return False
         return self._seats == "any" or (self._seats == "exclusive") == (lead.max_buyers == 1)
+
+
+def facts_of(listing: Listing) -> Facts:
+    """What `lists` looks at. Price and seats are what trading changes, and left out."""
+    return facts(listing, 0, 1)
 
 
 def parse_filter(text: msgspec.Raw) -> FeedFilter | None:

@@ -19,7 +19,7 @@ import msgspec
 from engine.adapters.postgres.feed_journal import ThinLead
 from engine.market.listing import Listing
 from serve_apps.api.feed.fan_out import FanOut
-from serve_apps.api.feed.feed_filter import FeedFilter
+from serve_apps.api.feed.feed_filter import FeedFilter, facts_of
 from serve_apps.api.feed.frame import EVENTS_PER_FRAME, Frame, events_frame, frame_end
 from serve_apps.api.feed.price_feed import PriceFeed
 from serve_apps.api.feed.read_model import (
@@ -196,7 +196,7 @@ class FilterGroup:
         lead_id = event.lead.lead_id
         if listing is None:
             return self.filters.asks(self.number, lead_id)
-        return self.wanted.lists(lead_id, listing)
+        return self.wanted.lists(lead_id, facts_of(listing))
 
     def moved_since(self, snapshot: Snapshot) -> Sequence[Frame]:
         texts = [

@@ -17,7 +17,7 @@ from engine.adapters.postgres.feed_journal import FeedJournal, Head, PriceTick, 
 from engine.market.listing import Listing
 from serve_apps.api.feed.facts import FactsStore
 from serve_apps.api.feed.fan_out import Pace
-from serve_apps.api.feed.feed_filter import FeedFilter
+from serve_apps.api.feed.feed_filter import FeedFilter, facts_of
 from serve_apps.api.feed.filter_group import FilterGroup
 from serve_apps.api.feed.frame import FrameCache
 from serve_apps.api.feed.limits import FeedLimits
@@ -127,7 +127,8 @@ class MarketFilters:
         while start < facts.slots:
             began = time.thread_time()
             for lead_id, listing in facts.between(start, start + _JUDGED_AT_ONCE):
-                facts.mark(lead_id, group.number, group.wanted.lists(lead_id, listing))
+                asked_for = group.wanted.lists(lead_id, facts_of(listing))
+                facts.mark(lead_id, group.number, asked_for)
             start += _JUDGED_AT_ONCE
             await asyncio.sleep(_REST_FACTOR * (time.thread_time() - began))
 
@@ -181,9 +182,9 @@ class MarketFilters:
                 await asyncio.sleep(_STEP_SECONDS)
 
     def _judge(self, lead_id: str, listing: Listing) -> int:
-        mask = 0
+        mask, facts = 0, facts_of(listing)
         for group in self._by_name.values():
-            if group.wanted.lists(lead_id, listing):
+            if group.wanted.lists(lead_id, facts):
                 mask |= 1 << group.number
         return mask
 
