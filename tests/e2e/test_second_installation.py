@@ -363,6 +363,8 @@ def _keys_that_tell(redis_url: str) -> dict[str, list[str]]:
                 content = str(client.hgetall(key))
             elif kind == b"string":
                 content = str(client.get(key))
+            elif kind == b"set":
+                content = str(client.smembers(key))
             else:
                 raise AssertionError(f"{key!r} is a {kind!r}: the test can't read it yet")
             if found := canaries_in(f"{key!r} {content}"):
