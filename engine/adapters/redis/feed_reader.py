@@ -116,8 +116,13 @@ class FeedReader:
             socket_connect_timeout=2,
             retry=Retry(NoBackoff(), 0),
         )
+        task = asyncio.current_task()
+        assert task is not None
         try:
             while True:
+                # redis-py may lose a cancellation that comes while it connects.
+                if task.cancelling():
+                    raise asyncio.CancelledError
                 streams = self._trusted_streams()
                 if not streams:
                     await asyncio.sleep(POLL_SECONDS)
