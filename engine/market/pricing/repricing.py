@@ -1,0 +1,167 @@
+"""A market's prices in columns: what each lead should cost now, and which of them change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.market.pricing.lead_columns import LeadColumns
+from engine.market.pricing.parts import (
+    AGE_MAX,
+    COMMIT_HOURS,
+    DEMAND_MAX,
+    HOUR_US,
+    RATE_SCALE,
+    SEATS_MAX,
+    Ints,
+    PartsColumns,
+    caps_of,
+    prices_of,
+)
+from engine.market.pricing.policy import LeadView, Multipliers, Policy
+from engine.market.pricing.rails import Rails
+
+Rows = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
+
+# Why a price moved: the part that changed most since the price before, `limits` where it only
+# follows its target step by step or falls as committed.
+REASONS = ("value", "demand", "age", "seats", "limits")
+_UNCAPPED = 2**31 - 1
+
+
+class Arm(NamedTuple):
+    """A policy that prices part of a market's leads, and the number prices name it by."""
+
+    number: int
+    policy: Policy
+
+
+class Change(NamedTuple):
+    """Prices that change: rows of the columns, prices with their parts, indices into REASONS."""
+
+    rows: Rows
+    prices: Ints
+    parts: PartsColumns
+    reasons: npt.NDArray[np.intp]
+
+
+def changes(
+    columns: LeadColumns, rows: Rows, arms: Sequence[Arm], rails: Rails, now: int
+) -> Change:
+    """Reprice the leads at `rows` by the arm of each; `now` in µs. Changes nothing in `columns`."""
+    # A whole market is a slice, so nothing of it is copied.
+    picked: Any = slice(0, len(columns)) if len(rows) == len(columns) else rows
+    base, previous = columns.base[picked], columns.price[picked]
+    multipliers = _multipliers(columns, picked, arms, now)
+    floor, ceiling = rails.bounds(base)
+    step = rails.steps(previous)
+    holds = _is_committed(columns, picked, now)
+    caps = _caps(columns, picked, holds, floor, now)
+    np.minimum(ceiling, caps, out=ceiling)
+    parts = PartsColumns(
+        policy=previous,
+        base=base,
+        demand=np.clip(multipliers.demand, 1, DEMAND_MAX),
+        age=np.clip(multipliers.age, 1, AGE_MAX),
+        seats=np.clip(multipliers.seats, 1, SEATS_MAX),
+        previous=previous,
+        step=step,
+        floor=floor,
+        ceiling=ceiling,
+        rate=multipliers.rate,
+        committed=previous,
+        committed_at=previous,
+    )
+    prices = prices_of(parts)
+    rested = columns.changed_at[picked] <= now - rails.cool_down_us
+    moved = (rails.is_material(previous, prices) & rested) | (
+        (previous > caps) & (prices != previous)
+    )
+    chosen = np.flatnonzero(moved)
+    changed = rows[chosen]
+    prices = prices[chosen]
+    made = _with_commitment(columns, changed, parts.take(chosen), prices, holds[chosen], now)
+    numbers = np.array([arm.number for arm in arms], np.int64)
+    made = made._replace(policy=numbers[columns.arm[changed]])
+    return Change(changed, prices, made, _reasons(columns, changed, made))
+
+
+def view_of(columns: LeadColumns, picked: Any, now: int) -> LeadView:
+    """What policies see of the leads at `picked`, rows or a slice."""
+    max_buyers = columns.max_buyers[picked]
+    return LeadView(
+        base=columns.base[picked],
+        segment=columns.segment[picked],
+        age=np.maximum(now - columns.listed_at[picked], 0) / HOUR_US,
+        seats_left=np.maximum(max_buyers - columns.sold[picked], np.int16(1)),
+        max_buyers=max_buyers,
+    )
+
+
+def _multipliers(columns: LeadColumns, picked: Any, arms: Sequence[Arm], now: int) -> Multipliers:
+    view = view_of(columns, picked, now)
+    if len(arms) == 1:
+        return arms[0].policy.price(view)
+    belongs = columns.arm[picked]
+    whole = Multipliers(*(np.empty(len(belongs), np.int64) for _ in Multipliers._fields))
+    for number, arm in enumerate(arms):
+        own = np.flatnonzero(belongs == number)
+        part = arm.policy.price(
+            LeadView(
+                view.base[own],
+                view.segment[own],
+                view.age[own],
+                view.seats_left[own],
+                view.max_buyers[own],
+            )
+        )
+        for into, values in zip(whole, part, strict=True):
+            into[own] = values
+    return whole
+
+
+def _is_committed(columns: LeadColumns, picked: Any, now: int) -> Mask:
+    """Whether what was committed still holds: time is not over, and nobody acted on the lead."""
+    since = columns.committed_at[picked]
+    holds: Mask = (since > now - COMMIT_HOURS * HOUR_US) & (since > 0)
+    holds &= columns.acted_at[picked] <= since
+    return holds
+
+
+def _caps(columns: LeadColumns, picked: Any, holds: Mask, floor: Ints, now: int) -> Ints:
+    """What each price must not exceed, credits."""
+    caps = np.full(len(holds), _UNCAPPED, np.int64)
+    some = np.flatnonzero(holds)
+    if len(some):
+        hours = (now - columns.committed_at[picked][some]) / HOUR_US
+        falling = caps_of(columns.committed[picked][some], columns.rate[picked][some], hours)
+        caps[some] = np.maximum(falling, floor[some])
+    return caps
+
+
+def _with_commitment(
+    columns: LeadColumns, rows: Rows, parts: PartsColumns, prices: Ints, holds: Mask, now: int
+) -> PartsColumns:
+    """What was committed goes on while it holds; else the price commits anew."""
+    return parts._replace(
+        rate=np.where(holds, columns.rate[rows], np.clip(parts.rate, 0, RATE_SCALE)),
+        committed=np.where(holds, columns.committed[rows], prices),
+        committed_at=np.where(holds, columns.committed_at[rows], now),
+    )
+
+
+def _reasons(columns: LeadColumns, rows: Rows, parts: PartsColumns) -> npt.NDArray[np.intp]:
+    before = (columns.drawn_base, columns.drawn_demand, columns.drawn_age, columns.drawn_seats)
+    after = (parts.base, parts.demand, parts.age, parts.seats)
+    shifts = np.zeros((len(REASONS), len(rows)))
+    for shift, drawn, part in zip(shifts, before, after, strict=False):
+        known = drawn[rows] > 0
+        shift[known] = np.abs(np.log(part[known] / drawn[rows][known]))
+    # Anything beats no shift at all, and the first of equals is kept.
+    shifts[-1] = 1e-9
+    found: npt.NDArray[np.intp] = shifts.argmax(axis=0)
+    return found
