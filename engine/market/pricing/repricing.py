@@ -31,6 +31,8 @@ Mask = npt.NDArray[np.bool_]
 # follows its target step by step or falls as committed.
 REASONS = ("value", "demand", "age", "seats", "limits")
 _UNCAPPED = 2**31 - 1
+# So many leads are repriced at a time.
+BLOCK = 8_192
 
 
 class Arm(NamedTuple):
@@ -52,13 +54,35 @@ class Change(NamedTuple):
 def changes(
     columns: LeadColumns, rows: Rows, arms: Sequence[Arm], rails: Rails, now: int
 ) -> Change:
-    """Reprice the leads at `rows` by the arm of each; `now` in µs. Changes nothing in `columns`."""
-    # A whole market is a slice, so nothing of it is copied.
-    picked: Any = slice(0, len(columns)) if len(rows) == len(columns) else rows
+    """Reprice the leads at `rows`, in ascending order, by the arm of each; `now` in µs. Changes
+    nothing in `columns`."""
+    blocks = [_changes(columns, picked, arms, rails, now) for picked in _blocks(columns, rows)]
+    if len(blocks) == 1:
+        return blocks[0]
+    parts = (block.parts for block in blocks)
+    return Change(
+        np.concatenate([block.rows for block in blocks]),
+        np.concatenate([block.prices for block in blocks]),
+        PartsColumns(*(np.concatenate(column) for column in zip(*parts, strict=True))),
+        np.concatenate([block.reasons for block in blocks]),
+    )
+
+
+def _blocks(columns: LeadColumns, rows: Rows) -> list[Any]:
+    """The rows in pieces that stay in a core's cache while they are worked on; where most of a
+    piece of the columns is asked for, the whole piece, which copies nothing."""
+    if 2 * len(rows) > len(columns):
+        starts = range(0, len(columns), BLOCK)
+        return [slice(start, min(start + BLOCK, len(columns))) for start in starts]
+    return [rows[start : start + BLOCK] for start in range(0, max(1, len(rows)), BLOCK)]
+
+
+def _changes(
+    columns: LeadColumns, picked: Any, arms: Sequence[Arm], rails: Rails, now: int
+) -> Change:
     base, previous = columns.base[picked], columns.price[picked]
     multipliers = _multipliers(columns, picked, arms, now)
     floor, ceiling = rails.bounds(base)
-    step = rails.steps(previous)
     holds = _is_committed(columns, picked, now)
     caps = _caps(columns, picked, holds, floor, now)
     np.minimum(ceiling, caps, out=ceiling)
@@ -69,7 +93,7 @@ def changes(
         age=np.clip(multipliers.age, 1, AGE_MAX),
         seats=np.clip(multipliers.seats, 1, SEATS_MAX),
         previous=previous,
-        step=step,
+        step=rails.steps(previous),
         floor=floor,
         ceiling=ceiling,
         rate=multipliers.rate,
@@ -77,12 +101,13 @@ def changes(
         committed_at=previous,
     )
     prices = prices_of(parts)
-    rested = columns.changed_at[picked] <= now - rails.cool_down_us
-    moved = (rails.is_material(previous, prices) & rested) | (
-        (previous > caps) & (prices != previous)
-    )
+    moved = rails.is_material(previous, prices)
+    moved &= columns.changed_at[picked] <= now - rails.cool_down_us
+    # What was committed is kept, however small the change and however young the price.
+    moved |= (previous > caps) & (prices != previous)
+    moved &= columns.is_offered[picked]
     chosen = np.flatnonzero(moved)
-    changed = rows[chosen]
+    changed = chosen + picked.start if isinstance(picked, slice) else picked[chosen]
     prices = prices[chosen]
     made = _with_commitment(columns, changed, parts.take(chosen), prices, holds[chosen], now)
     numbers = np.array([arm.number for arm in arms], np.int64)
@@ -157,11 +182,14 @@ def _with_commitment(
 def _reasons(columns: LeadColumns, rows: Rows, parts: PartsColumns) -> npt.NDArray[np.intp]:
     before = (columns.drawn_base, columns.drawn_demand, columns.drawn_age, columns.drawn_seats)
     after = (parts.base, parts.demand, parts.age, parts.seats)
-    shifts = np.zeros((len(REASONS), len(rows)))
-    for shift, drawn, part in zip(shifts, before, after, strict=False):
-        known = drawn[rows] > 0
-        shift[known] = np.abs(np.log(part[known] / drawn[rows][known]))
-    # Anything beats no shift at all, and the first of equals is kept.
-    shifts[-1] = 1e-9
-    found: npt.NDArray[np.intp] = shifts.argmax(axis=0)
-    return found
+    most = np.full(len(rows), 1e-9)
+    reasons = np.full(len(rows), len(REASONS) - 1)
+    for reason, (column, part) in enumerate(zip(before, after, strict=True)):
+        drawn = column[rows]
+        # A lead whose first parts these are has nothing to compare with.
+        shift = np.abs(part - drawn) / np.maximum(drawn, 1)
+        shift *= drawn > 0
+        larger = shift > most
+        reasons[larger] = reason
+        most[larger] = shift[larger]
+    return reasons
