@@ -49,6 +49,9 @@ class Arrivals:
         self._hazard = np.zeros(2)
         # Purchases, and what they weighed.
         self._bought = np.zeros(2)
+        # The market's rate and its profile when time passed last: what the next exposure is
+        # counted by, so that events that are known before it do not count it.
+        self._usual = np.concatenate(([ARRIVALS_AN_HOUR], np.ones(WEEK_HOURS)))
 
     def learn(self, trials: Trials) -> None:
         """Count trials, each as far as it is believed."""
@@ -61,21 +64,21 @@ class Arrivals:
         self._bought += trials.bought.sum(), weight[trials.bought].sum()
 
     def pass_time(self, exposure: Floats, left: Floats, hours: float, now: int) -> None:
-        """`exposure` lead-hours on offer in the last `hours`, `left` leads withdrawn, by segment."""
+        """By segment: lead-hours on offer in the last `hours`, and leads withdrawn in them."""
         exposure = np.where(np.isfinite(exposure), np.maximum(exposure, 0.0), 0.0)
         gone = np.where(np.isfinite(left), np.maximum(left, 0.0), 0.0)
         self._forget(max(hours, 0.0))
         count = max(1, math.ceil(min(hours, WEEK_HOURS)))
         middles = now - ((np.arange(count) + 0.5) * (hours * HOUR_US / count)).astype(np.int64)
         passed = np.bincount(hour_of_week(middles), minlength=WEEK_HOURS) / count
-        usual = float(self.profile() @ passed)
+        rate, usual = float(self._usual[0]), float(self._usual[1:] @ passed)
         total = float(exposure.sum())
         self._market[1] += total * usual
-        rate = self._market_rate()
         self._segments = self._hierarchy.widened(self._segments)
         self._segments[1, : len(exposure)] += exposure * (usual * rate)
         self._hours[1] += passed * (total * rate)
         self._hazard += float(gone.sum()), total
+        self._usual[0], self._usual[1:] = self._market_rate(), self.profile()
 
     def _forget(self, hours: float) -> None:
         self._market *= math.exp2(-hours / MARKET_HALF_LIFE_HOURS)
@@ -146,6 +149,7 @@ _STATE = {
     "hours": (2, WEEK_HOURS),
     "hazard": (2,),
     "bought": (2,),
+    "usual": (1 + WEEK_HOURS,),
 }
 # The Unix epoch began on a Thursday.
 _EPOCH_HOUR = 3 * 24
