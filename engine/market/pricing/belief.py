@@ -103,7 +103,8 @@ def _market(j: Floats, prior: Prior) -> tuple[Floats, Floats]:
     )
     tied = np.asarray(prior.deviation) ** -2
     precision[np.diag_indices(3)] += tied
-    covariance = np.linalg.inv(precision)
+    covariance: Floats = np.linalg.inv(precision)
     covariance = 0.5 * (covariance + covariance.T)
     mean = covariance @ (j[SUM:] + tied * np.asarray(prior.mean))
-    return mean, np.linalg.cholesky(covariance)
+    root = np.asarray(np.linalg.cholesky(covariance), np.float64)
+    return np.asarray(mean), root

@@ -3,7 +3,8 @@
 A buyer of a lead with base value `base` and `age` hours values it at
     V = base * exp(level - decay * age + sigma * e),   e ~ N(0, 1),
 and buys if V is above the price. So P(buy) = Phi(f) is a probit in
-    f = w_s + d - b * ln(price / base) - g * age,   sigma = 1 / b, decay = g / b, level = (w_s + d) / b
+    f = w_s + d - b * ln(price / base) - g * age
+    sigma = 1 / b,  decay = g / b,  level = (w_s + d) / b
 with w_s the segment's, b and g the market's, and d the market's mood: a level that wanders and
 returns, so that a shock is followed in hours while the rest is learnt over weeks. See
 `belief.py` for the posterior and docs/pricing.md for the sources.
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.market.pricing import belief as b
-from engine.market.pricing.hierarchy import Hierarchy
+from engine.market.pricing.hierarchy import Hierarchy, Places
 from engine.market.pricing.normal_curve import Floats, density, upper
 from engine.market.pricing.policy import Trials
 
@@ -94,10 +95,9 @@ class DemandCurve:
         order = useful[np.argsort(trials.at[useful], kind="stable")]
         for start in range(0, len(order), _LOT):
             rows = order[start : start + _LOT]
-            self._learn_lot(Trials(*(column[rows] for column in trials)))
+            self._learn_lot(_Lot(trials, rows))
 
-    def _learn_lot(self, trials: Trials) -> None:
-        lot = _Lot(trials)
+    def _learn_lot(self, lot: _Lot) -> None:
         self._follow_mood(lot)
         belief = self.belief
         f = lot.predicted(belief)
@@ -157,14 +157,14 @@ class DemandCurve:
 
 
 class _Lot:
-    """Trials as the regression sees them."""
+    """Those of the trials in `rows` as the regression sees them."""
 
-    def __init__(self, trials: Trials) -> None:
-        self.segment = trials.segment.astype(np.intp)
-        self.weight = np.clip(trials.weight, 0.0, 1.0)
-        self.bought = trials.bought
-        x = np.clip(trials.x, -X_MOST, X_MOST)
-        age = np.clip(trials.age, 0.0, AGE_MOST_HOURS) / AGE_SCALE_HOURS
+    def __init__(self, trials: Trials, rows: Places) -> None:
+        self.segment = trials.segment[rows].astype(np.intp)
+        self.weight = np.clip(trials.weight[rows], 0.0, 1.0)
+        self.bought = trials.bought[rows]
+        x = np.clip(trials.x[rows], -X_MOST, X_MOST)
+        age = np.clip(trials.age[rows], 0.0, AGE_MOST_HOURS) / AGE_SCALE_HOURS
         self.features = np.stack((np.ones_like(x), -x, -age), axis=1)
 
     def predicted(self, belief: b.Belief) -> Floats:
