@@ -24,7 +24,7 @@ from engine.market.pricing.normal_curve import Floats, density, upper
 from engine.market.pricing.policy import Trials
 
 # Half of what was learnt is forgotten after so long, hours.
-HALF_LIFE_HOURS = 21 * 24.0
+HALF_LIFE_HOURS = 60 * 24.0
 AGE_SCALE_HOURS = 100.0
 # Slopes before any evidence: sigma 0.5 (0.36 to 0.8), value halved in 17 days (9 to 100).
 _STEEPNESS, _FADING = 2.0, 0.34
