@@ -105,6 +105,12 @@ class Ideal:
             return sale
         return sale * np.where(price > rival, 1 - self._rival_share, 1.0)
 
+    def expected_of(self, world: World) -> float:
+        """What the leads listed after the learning period are expected to bring, credits."""
+        leads = world.leads
+        first = self.revenue[leads.seats - 1, np.arange(len(leads))]
+        return float(first[leads.listed >= 24 * world.terms.learning_days].sum())
+
     def prices_at(self, lead: Ints, hour: int, seats_left: Ints) -> Ints:
         """Of leads on offer at that hour of the run."""
         age = np.minimum(hour - self._listed[lead], self.prices.shape[2] - 1)

@@ -30,8 +30,8 @@ class Rival(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     share: float = 0.5
-    middle: float = 0.35
-    sd: float = 0.2
+    middle: float = 0.15
+    sd: float = 0.25
     half_life_days: float = 3.0
 
 
