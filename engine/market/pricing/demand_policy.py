@@ -6,6 +6,7 @@ is believed (Thompson sampling), see docs/pricing.md.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -22,6 +23,8 @@ from engine.market.pricing.price_lookup import Decided, PriceLookup
 # Share of the posterior's deviation that is explored. Buyers teach the level whatever the price
 # is, so less than a full draw is enough for what only different prices teach (the steepness).
 EXPLORATION = 0.5
+# Segments' levels and arrivals come so near (1 - 1/e) to what is believed in so many hours.
+APPROACH_HOURS = 12.0
 # The market's level, steepness and fading.
 _MARKET_DRAWS = 3
 # Trials that wait for the next decision; more are learnt from at once.
@@ -41,7 +44,7 @@ class DemandPolicy:
         self._draws = GlidingDraws(len(self._hierarchy))
         self._waiting: list[Trials] = []
         self._decided_at: int | None = None
-        self._decided = self._decide_now()
+        self._decided = self._sampled()
         self._lookup = PriceLookup(self._decided)
 
     @property
@@ -77,6 +80,7 @@ class DemandPolicy:
         """Bring estimates, draws and tables up to `now`."""
         self._hierarchy.follow()
         self._draws.grow(len(self._hierarchy))
+        hours = 0.0
         if self._decided_at is not None:
             hours = max(0, now - self._decided_at) / HOUR_US
             self._curve.forget(hours)
@@ -84,7 +88,7 @@ class DemandPolicy:
             self._draws.advance(hours, rng)
         self._decided_at = now
         self._learn_waiting()
-        self._decided = self._decide_now()
+        self._decided = _approached(self._decided, self._sampled(), self._hierarchy, hours)
         self._lookup = PriceLookup(self._decided)
 
     def price(self, view: LeadView) -> Multipliers:
@@ -107,7 +111,7 @@ class DemandPolicy:
             self._curve.learn(Trials(*(np.concatenate(column) for column in columns)))
             self._waiting = []
 
-    def _decide_now(self) -> Decided:
+    def _sampled(self) -> Decided:
         curve = self._curve.curve(
             EXPLORATION * self._market_draws.values, EXPLORATION * self._draws.values
         )
@@ -165,6 +169,27 @@ class DemandPolicy:
             Trials(*(np.frombuffer(c, kind) for c, kind in zip(columns, _TRIAL_TYPES, strict=True)))
             for columns in dumped["waiting"]
         ]
+
+
+def _approached(before: Decided, now: Decided, hierarchy: Hierarchy, hours: float) -> Decided:
+    """Where segments' levels and arrivals are on their way from `before` to `now`, relative to
+    the market's: one buyer more or less in a thin segment does not make its prices jump."""
+    share = -math.expm1(-hours / APPROACH_HOURS)
+    return now._replace(
+        level=_approach(before.level, now.level, hierarchy, share),
+        arrivals=np.exp(
+            _approach(np.log(before.arrivals), np.log(now.arrivals), hierarchy, share)
+        ),
+    )
+
+
+def _approach(before: Floats, now: Floats, hierarchy: Hierarchy, share: float) -> Floats:
+    """A segment that is new starts as its parent."""
+    known = len(before)
+    own = np.concatenate((before, np.zeros(len(now) - known))) - before[0]
+    for place in range(known, len(now)):
+        own[place] = own[hierarchy.parents[place]]
+    return np.asarray(now[0] + own + share * (now - now[0] - own))
 
 
 _TRIAL_TYPES = (np.int32, np.float64, np.float64, np.float64, np.bool_, np.int64)
