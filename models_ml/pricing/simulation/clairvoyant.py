@@ -63,11 +63,11 @@ class Ideal:
         terms, leads = world.terms, world.leads
         self._listed = leads.listed
         life = 24 * terms.life_days_most
-        self.prices = np.ones((SEATS_MOST, len(leads), life), np.int32)
+        self.prices = np.ones((SEATS_MOST, leads.size, life), np.int32)
         self._normal = Normal(terms.spread)
         self._rival_share = 0.0 if terms.rival is None else terms.rival.share
-        rows = np.arange(len(leads))
-        worth = np.zeros((SEATS_MOST + 1, len(leads)))
+        rows = np.arange(leads.size)
+        worth = np.zeros((SEATS_MOST + 1, leads.size))
         for age in range(life - 1, -1, -1):
             hour = leads.listed + age
             level = world.levels(rows, hour + 0.5)
@@ -108,7 +108,7 @@ class Ideal:
     def expected_of(self, world: World) -> float:
         """What the leads listed after the learning period are expected to bring, credits."""
         leads = world.leads
-        first = self.revenue[leads.seats - 1, np.arange(len(leads))]
+        first = self.revenue[leads.seats - 1, np.arange(leads.size)]
         return float(first[leads.listed >= 24 * world.terms.learning_days].sum())
 
     def prices_at(self, lead: Ints, hour: int, seats_left: Ints) -> Ints:

@@ -73,7 +73,7 @@ def pricer_of(policy: str, world: World, ideal: Ideal, fixed: FixedPrices) -> Pr
     if policy == CLAIRVOYANT:
         return ClairvoyantPricer(world, ideal, OPENED_AT)
     if policy == FIXED:
-        return ConstantPricer(world, np.full(len(world.leads), fixed.price, np.int64))
+        return ConstantPricer(world, np.full(world.leads.size, fixed.price, np.int64))
     if policy == SCALED:
         scaled = np.rint(world.leads.seen * fixed.scale / 1_000)
         return ConstantPricer(world, np.maximum(1, scaled).astype(np.int64))

@@ -50,7 +50,8 @@ class Leads(NamedTuple):
     effect: Floats
     traffic: Floats
 
-    def __len__(self) -> int:  # type: ignore[override]  (leads, not columns)
+    @property
+    def size(self) -> int:
         return len(self.ids)
 
 
