@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.market.pricing.hierarchy import Hierarchy
+from engine.market.pricing.hierarchy import Hierarchy, Places
 from engine.market.pricing.normal_curve import Floats
 
 # Rows of the evidence: precision of level, level x slopes, slopes; then precision times mean.
@@ -32,6 +32,21 @@ class Prior(NamedTuple):
         return self.spread[min(depth, len(self.spread) - 1)]
 
 
+class Spread(NamedTuple):
+    """Of levels, of each with the slopes [2, segments], and of the slopes."""
+
+    level: Floats
+    shared: Floats
+    slopes: Floats
+
+    def variance(self, segment: Places, features: Floats) -> Floats:
+        """Of f, given features [n, 3], the first of which is 1."""
+        slopes = features[:, 1:]
+        mixed = np.einsum("ij,ji->i", slopes, self.shared[:, segment])
+        own = np.einsum("ij,jk,ik->i", slopes, self.slopes, slopes)
+        return np.asarray(np.maximum(self.level[segment] + 2.0 * mixed + own, 1e-9))
+
+
 class Belief(NamedTuple):
     """Posterior. Given its parent's level and the slopes, a segment's level is normal around
     `mean` + `pull` (parent - its mean) - `tilt` . (slopes - their mean), variance `left`."""
@@ -47,6 +62,20 @@ class Belief(NamedTuple):
     def market(self) -> Floats:
         """Means of (market level, slopes)."""
         return np.concatenate((self.level[:1], self.slopes))
+
+    def covariance(self, hierarchy: Hierarchy) -> Spread:
+        """Marginal for each segment's level with the slopes."""
+        market = self.root_deviation @ self.root_deviation.T
+        slopes = market[1:, 1:]
+        variance = self.left + np.einsum("in,ij,jn->n", self.tilt, slopes, self.tilt)
+        shared = -slopes @ self.tilt
+        variance[0], shared[:, 0] = market[0, 0], market[0, 1:]
+        for rows in hierarchy.levels:
+            parents, pull = hierarchy.parents[rows], self.pull[rows]
+            with_parent = np.einsum("ij,ij->j", self.tilt[:, rows], shared[:, parents])
+            variance[rows] += pull * (pull * variance[parents] - 2.0 * with_parent)
+            shared[:, rows] += pull * shared[:, parents]
+        return Spread(variance, shared, slopes)
 
     def sample(self, hierarchy: Hierarchy, market: Floats, noise: Floats) -> tuple[Floats, Floats]:
         """(levels, slopes) for standard normal draws: three of the market, one a segment.
@@ -103,7 +132,8 @@ def _market(j: Floats, prior: Prior) -> tuple[Floats, Floats]:
     )
     tied = np.asarray(prior.deviation) ** -2
     precision[np.diag_indices(3)] += tied
-    covariance = np.linalg.inv(precision)
+    covariance: Floats = np.linalg.inv(precision)
     covariance = 0.5 * (covariance + covariance.T)
     mean = covariance @ (j[SUM:] + tied * np.asarray(prior.mean))
-    return mean, np.linalg.cholesky(covariance)
+    root = np.asarray(np.linalg.cholesky(covariance), np.float64)
+    return np.asarray(mean), root

@@ -15,9 +15,8 @@ from engine.market.pricing.arrivals import Arrivals
 from engine.market.pricing.demand_curve import Curve, DemandCurve
 from engine.market.pricing.gliding_draws import GlidingDraws
 from engine.market.pricing.hierarchy import HasParents, Hierarchy
-from engine.market.pricing.normal_curve import Floats
 from engine.market.pricing.parts import HOUR_US
-from engine.market.pricing.policy import LeadView, Multipliers, Trials
+from engine.market.pricing.policy import Chance, Floats, LeadView, Multipliers, Trials
 from engine.market.pricing.price_lookup import Decided, PriceLookup
 
 # Share of the posterior's deviation that is explored. Buyers teach the level whatever the price
@@ -61,10 +60,11 @@ class DemandPolicy:
         return self._arrivals.profile()
 
     def learn(self, trials: Trials, now: int) -> None:
-        """Take in decisions, those of one call in no order."""
+        """Take in decisions, those of one call in no order. The arrays are kept until the next
+        `decide`, not copied."""
         self._hierarchy.follow()
         self._arrivals.learn(trials)
-        self._waiting.append(Trials(*(np.array(column) for column in trials)))
+        self._waiting.append(trials)
         if sum(len(waiting.x) for waiting in self._waiting) > WAITING_MOST:
             self._learn_waiting()
 
@@ -73,7 +73,7 @@ class DemandPolicy:
         self._hierarchy.follow()
         self._arrivals.pass_time(exposure, left, hours, now)
 
-    def decide(self, now: int, rng: np.random.Generator) -> None:
+    def decide(self, now: int, rng: Chance) -> None:
         """Bring estimates, draws and tables up to `now`."""
         self._hierarchy.follow()
         self._draws.grow(len(self._hierarchy))

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from engine.market.pricing.normal_curve import Floats
+from engine.market.pricing.policy import Chance, Floats
 
 # Draws further apart than about twice this know little of each other.
 HOURS = 72.0
@@ -30,14 +30,14 @@ class GlidingDraws:
 
     @property
     def values(self) -> Floats:
-        return np.clip(self._state[0], -MOST, MOST)
+        return np.asarray(np.clip(self._state[0], -MOST, MOST))
 
     def grow(self, count: int) -> None:
         missing = count - len(self)
         if missing > 0:
             self._state = np.concatenate((self._state, np.zeros((2, missing))), axis=1)
 
-    def advance(self, hours: float, rng: np.random.Generator) -> None:
+    def advance(self, hours: float, rng: Chance) -> None:
         """Let time pass. The transition is exact for any step, so ticks of any length agree."""
         if hours <= 0:
             return

@@ -23,7 +23,7 @@ class Hierarchy:
 
     def __init__(self, segments: HasParents) -> None:
         self._segments = segments
-        self.parents: Places = np.full(1, -1, np.intp)
+        self.parents: Places = np.zeros(0, np.intp)
         self.levels: list[Places] = []
         self.follow()
 

@@ -10,7 +10,7 @@ n seats then follows Gallego & van Ryzin (1994), eq. 3, here in units of the lev
 with s = (hazard + decay) * (remaining life) and ratio = arrival / (hazard + decay). In these units
 the level's fall is one more discount, so that two numbers, s and ratio, stand for all of
 arrival, hazard, decay, age and life. The best price itself depends on the worth of the seat
-alone and is in closed form along the buyer's margin (see `_Margins`).
+alone and is in closed form along the buyer's margin (see `lognormal_margins`).
 """
 
 from __future__ import annotations
@@ -62,63 +62,77 @@ _SPAN_LIFE = math.log(LIFE_MOST / LIFE_LEAST)
 _SPAN_RATIO = math.log(RATIO_MOST / RATIO_LEAST)
 
 
-class _Margins:
-    """The best price by what the seat is worth unsold.
+class Margins(NamedTuple):
+    """By what a seat is worth unsold (`worth`, ascending): the best price, the share it sells to,
+    and what an arrival then earns over that worth."""
+
+    worth: Floats
+    price: Floats
+    sold: Floats
+    earning: Floats
+
+
+def lognormal_margins(sigma: float) -> Margins:
+    """Margins where ln(valuation) ~ N(0, sigma^2).
 
     A price p = exp(sigma z) sells to a share P(Z > z). By the first-order condition it is best for
     a seat worth c = p (1 - sigma M(z)), M being Mills' ratio, which falls: so c rises with z, and a
-    fine grid of z gives p and the earning of an arrival by interpolation in c.
+    fine grid of z gives everything by interpolation in c.
     """
-
-    def __init__(self, sigma: float) -> None:
-        z = np.linspace(-5.0, 9.0, 4_001)
-        price = np.exp(sigma * z)
-        margin = sigma * mills(z)
-        worth = price * (1.0 - margin)
-        first = max(int(np.searchsorted(worth, 0.0)) - 1, 0)
-        self.worth = worth[first:]
-        self.price = price[first:]
-        self.sold = upper(z)[first:]
-        self.earning = self.price * margin[first:] * self.sold
+    z = np.linspace(-5.0, 9.0, 4_001)
+    price = np.exp(sigma * z)
+    margin = sigma * mills(z)
+    worth = price * (1.0 - margin)
+    first = max(int(np.searchsorted(worth, 0.0)) - 1, 0)
+    sold = upper(z)
+    return Margins(*(column[first:] for column in (worth, price, sold, price * margin * sold)))
 
 
 def solve(sigma: float) -> PriceTable:
-    """The table for one spread of ln(valuation).
-
-    By ROS2 (Verwer et al. 1999), linearly implicit, of second order and L-stable: many arrivals
-    make the equations stiff. The steps in life grow geometrically, as the solution flattens.
-    """
-    margins = _Margins(sigma)
+    """The table for one spread of ln(valuation)."""
     ratios = np.geomspace(RATIO_LEAST, RATIO_MOST, _RATIOS)
     lives = np.concatenate(([0.0], np.geomspace(LIFE_LEAST, LIFE_MOST, _LIVES - 1)))
-    value = np.zeros((SEATS_MOST, _LIVES, _RATIOS))
-    price = np.empty_like(value)
-    state = np.zeros((SEATS_MOST, _RATIOS))
-
-    def slope(v: Floats) -> Floats:
-        earning = np.interp(_seat_worth(v), margins.worth, margins.earning)
-        return np.asarray(ratios * earning - v)
-
-    for step in range(_LIVES):
-        if step:
-            width = lives[step] - lives[step - 1]
-            # What a seat's worth costs: the slope's derivative, by the envelope theorem.
-            selling = ratios * np.interp(_seat_worth(state), margins.worth, margins.sold)
-            first = _implicit(slope(state), selling, width)
-            second = _implicit(slope(state + width * first) - 2.0 * first, selling, width)
-            state = state + width * (1.5 * first + 0.5 * second)
-        value[:, step] = state
-        price[:, step] = np.interp(_seat_worth(state), margins.worth, margins.price)
+    price, value = integrate(lognormal_margins(sigma), ratios, lives)
     return PriceTable(sigma, lives, ratios, price, value)
 
 
-def _implicit(right: Floats, selling: Floats, width: float) -> Floats:
+def integrate(
+    margins: Margins, ratios: Floats, lives: Floats, discount: float = 1.0
+) -> tuple[Floats, Floats]:
+    """Best prices and values, both [seats - 1, life, ratio]; `lives` ascending from 0.
+
+    By ROS2 (Verwer et al. 1999), linearly implicit, of second order and L-stable: many arrivals
+    make the equations stiff. Steps may grow with life, as the solution flattens.
+    """
+    value = np.zeros((SEATS_MOST, len(lives), len(ratios)))
+    price = np.empty_like(value)
+    state = np.zeros((SEATS_MOST, len(ratios)))
+
+    def slope(v: Floats) -> Floats:
+        earning = np.interp(_seat_worth(v), margins.worth, margins.earning)
+        return np.asarray(ratios * earning - discount * v)
+
+    for step in range(len(lives)):
+        if step:
+            width = lives[step] - lives[step - 1]
+            # The slope's derivative in what a seat is worth, by the envelope theorem.
+            selling = ratios * np.interp(_seat_worth(state), margins.worth, margins.sold)
+            first = _implicit(slope(state), selling, discount, width)
+            second = slope(state + width * first) - 2.0 * first
+            second = _implicit(second, selling, discount, width)
+            state = state + width * (1.5 * first + 0.5 * second)
+        value[:, step] = state
+        price[:, step] = np.interp(_seat_worth(state), margins.worth, margins.price)
+    return price, value
+
+
+def _implicit(right: Floats, selling: Floats, discount: float, width: float) -> Floats:
     """Solve (I - gamma width J) k = right, J having the seats' sales on two diagonals."""
     reach = _GAMMA * width
     solved = np.empty_like(right)
     for seat in range(SEATS_MOST):
         above = reach * selling[seat] * solved[seat - 1] if seat else 0.0
-        solved[seat] = (right[seat] + above) / (1.0 + reach * (selling[seat] + 1.0))
+        solved[seat] = (right[seat] + above) / (1.0 + reach * (selling[seat] + discount))
     return solved
 
 
@@ -154,7 +168,7 @@ def table_for(sigma: float) -> PriceTable:
 
 def myopic_price(sigma: float) -> float:
     """The best price where nothing is lost by selling, in units of the level of valuations."""
-    margins = _Margins(sigma)
+    margins = lognormal_margins(sigma)
     return float(np.interp(0.0, margins.worth, margins.price))
 
 

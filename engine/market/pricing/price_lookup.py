@@ -1,8 +1,10 @@
 """The optimal prices of all leads of a market as a lookup: three multipliers and a decay.
 
 The optimal price at age a with n of N seats is base * exp(level) * exp(-decay a) * p_n(life left).
-Its parts are ratios along the way from a fresh lead with all seats to this one:
-    demand = exp(level) p_N(fresh),  age = exp(-decay a) p_N(a) / p_N(fresh),  seats = p_n(a) / p_N(a)
+Its parts are ratios along the way from a fresh lead with all seats to this one,
+    demand = exp(level) p_N(fresh)
+    age = exp(-decay a) p_N(a) / p_N(fresh)
+    seats = p_n(a) / p_N(a)
 so that their product is the price. `demand` is exact for each segment; the ratios hardly depend
 on how often leads are considered, and come from the nearest of the solved rates.
 """
@@ -37,6 +39,7 @@ from engine.market.pricing.policy import LeadView, Multipliers
 LIFE_HOURS = 60 * 24.0
 _AGE_STEP_HOURS = 12.0
 _AGES = int(LIFE_HOURS / _AGE_STEP_HOURS) + 1
+_AGE_GRID: Floats = np.arange(_AGES, dtype=np.float64) * _AGE_STEP_HOURS
 # Ten-thousandths.
 DEMAND_LEAST, AGE_LEAST = 500, 100
 RATE_MOST = 30_000
@@ -82,7 +85,13 @@ class PriceLookup:
         for start in range(0, count, _CHUNK):
             chunk = slice(start, start + _CHUNK)
             self._price_chunk(
-                LeadView(*(column[chunk] for column in view)),
+                LeadView(
+                    view.base[chunk],
+                    view.segment[chunk],
+                    view.age[chunk],
+                    view.seats_left[chunk],
+                    view.max_buyers[chunk],
+                ),
                 Multipliers(*(column[chunk] for column in answer)),
             )
         return answer
@@ -137,7 +146,7 @@ def _at_ages(table: PriceTable, decay: float, fading: float, ages: Floats) -> Fl
 
 
 def _prices(table: PriceTable, decay: float, fading: float) -> Floats:
-    return _at_ages(table, decay, fading, np.arange(_AGES) * _AGE_STEP_HOURS)
+    return _at_ages(table, decay, fading, _AGE_GRID)
 
 
 def _shape(price: Floats) -> npt.NDArray[np.complex128]:
@@ -161,7 +170,7 @@ def _rates(price: Floats, table: PriceTable, decay: float, fading: float) -> Int
 
     Rounded down, so that what is committed to falls no faster than the price does.
     """
-    ages = np.arange(_AGES) * _AGE_STEP_HOURS + COMMIT_HOURS
+    ages = _AGE_GRID + COMMIT_HOURS
     later = _at_ages(table, decay, fading, ages)
     fall = np.log(price / later) / COMMIT_HOURS
     return np.clip(np.floor(fall * RATE_SCALE), 0, RATE_MOST).astype(np.int64).ravel()
