@@ -83,9 +83,7 @@ def arrivals_of(
     lead, at, account = lead[account >= 0], at[account >= 0], account[account >= 0]
     order = np.argsort(at, kind="stable")
     draws = rng.random((3, len(at)))
-    return Arrivals(
-        at[order], lead[order], account[order], rng.standard_normal(len(at)), *draws
-    )
+    return Arrivals(at[order], lead[order], account[order], rng.standard_normal(len(at)), *draws)
 
 
 def _distinct(

@@ -73,7 +73,8 @@ class Ideal:
             level = world.levels(rows, hour + 0.5)
             rate = leads.traffic * world.weather.traffic[leads.kind, hour]
             stays = np.exp(-terms.churn.hazard_at(np.array([age / 24]))[0] / 24)
-            rival = None if world.weather.rival is None else level * np.exp(world.weather.rival[hour])
+            waves = world.weather.rival
+            rival = None if waves is None else level * np.exp(waves[hour])
             before = worth.copy()
             for seats in range(1, SEATS_MOST + 1):
                 cost = before[seats] - before[seats - 1]
