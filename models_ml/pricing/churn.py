@@ -9,6 +9,7 @@ hazard (Kalbfleisch and Prentice 2002, section 3.6).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -172,7 +173,7 @@ def _spells(histories: Histories) -> Iterable[Spell]:
 
 def _at_risk(spells: Sequence[Spell], days: Sequence[int], end: int) -> tuple[Floats, Floats]:
     """Home-days at risk and departures by age band, up to day `end`."""
-    following = dict(zip(days, days[1:], strict=False))
+    following = dict(pairwise(days))
     edges = np.array((*AGE_BANDS, np.inf))
     risk, left = np.zeros(len(AGE_BANDS)), np.zeros(len(AGE_BANDS))
     for spell in spells:
@@ -195,7 +196,7 @@ def _price_changes(histories: Histories) -> tuple[list[float], int]:
     changes: list[float] = []
     home_days = 0
     for seen in histories.seen.values():
-        for before, after in zip(seen, seen[1:], strict=False):
+        for before, after in pairwise(seen):
             if after.day - before.day > ABSENT_DAYS or not before.price or not after.price:
                 continue
             home_days += after.day - before.day

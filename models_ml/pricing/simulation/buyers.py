@@ -44,7 +44,8 @@ class Arrivals(NamedTuple):
     patience: Floats
     other: Floats
 
-    def __len__(self) -> int:  # type: ignore[override]  (arrivals, not columns)
+    @property
+    def size(self) -> int:
         return len(self.at)
 
 
@@ -72,7 +73,7 @@ def arrivals_of(
     most = weather.traffic.max(axis=1)[leads.kind]
     spans = leads.left - leads.listed
     counts = rng.poisson(leads.traffic * most * spans)
-    lead = np.repeat(np.arange(len(leads)), counts)
+    lead = np.repeat(np.arange(leads.size), counts)
     at = leads.listed[lead] + spans[lead] * rng.random(len(lead))
     kind = leads.kind[lead]
     kept = rng.random(len(lead)) * most[lead] < weather.traffic[kind, at.astype(np.int64)]
@@ -82,9 +83,7 @@ def arrivals_of(
     lead, at, account = lead[account >= 0], at[account >= 0], account[account >= 0]
     order = np.argsort(at, kind="stable")
     draws = rng.random((3, len(at)))
-    return Arrivals(
-        at[order], lead[order], account[order], rng.standard_normal(len(at)), *draws
-    )
+    return Arrivals(at[order], lead[order], account[order], rng.standard_normal(len(at)), *draws)
 
 
 def _distinct(
@@ -99,12 +98,12 @@ def _distinct(
     order drawn by how often they look around. -1 where there is no other left."""
     zeal = np.exp(_ZEAL_SD * rng.standard_normal(terms.accounts))
     # Equal-time order statistics of exponentials: successive draws without replacement.
-    order = np.argsort(rng.exponential(1.0, (len(leads), terms.accounts)) / zeal, axis=1)
+    order = np.argsort(rng.exponential(1.0, (leads.size, terms.accounts)) / zeal, axis=1)
     by_lead = np.lexsort((at, lead))
-    starts = np.searchsorted(lead[by_lead], np.arange(len(leads)))
+    starts = np.searchsorted(lead[by_lead], np.arange(leads.size))
     account = np.full(len(lead), -1, np.int64)
-    for number in range(len(leads)):
-        end = starts[number + 1] if number + 1 < len(leads) else len(lead)
+    for number in range(leads.size):
+        end = starts[number + 1] if number + 1 < leads.size else len(lead)
         own = by_lead[starts[number] : end]
         # Nobody looks before they have an account.
         known = order[number][accounts.created[order[number]] <= leads.listed[number]]
@@ -117,7 +116,7 @@ def bot_views_of(
     bots: Bots, leads: Leads, arrivals: Arrivals, rng: np.random.Generator
 ) -> BotViews:
     """Views spread as the buyers' are, each day from accounts made the day before."""
-    chosen = rng.integers(0, len(arrivals), round(bots.views * len(arrivals)))
+    chosen = rng.integers(0, arrivals.size, round(bots.views * arrivals.size))
     at = np.minimum(
         arrivals.at[chosen] + rng.random(len(chosen)), leads.left[arrivals.lead[chosen]] - 1e-6
     )

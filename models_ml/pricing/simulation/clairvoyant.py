@@ -63,17 +63,18 @@ class Ideal:
         terms, leads = world.terms, world.leads
         self._listed = leads.listed
         life = 24 * terms.life_days_most
-        self.prices = np.ones((SEATS_MOST, len(leads), life), np.int32)
+        self.prices = np.ones((SEATS_MOST, leads.size, life), np.int32)
         self._normal = Normal(terms.spread)
         self._rival_share = 0.0 if terms.rival is None else terms.rival.share
-        rows = np.arange(len(leads))
-        worth = np.zeros((SEATS_MOST + 1, len(leads)))
+        rows = np.arange(leads.size)
+        worth = np.zeros((SEATS_MOST + 1, leads.size))
         for age in range(life - 1, -1, -1):
             hour = leads.listed + age
             level = world.levels(rows, hour + 0.5)
             rate = leads.traffic * world.weather.traffic[leads.kind, hour]
             stays = np.exp(-terms.churn.hazard_at(np.array([age / 24]))[0] / 24)
-            rival = None if world.weather.rival is None else level * np.exp(world.weather.rival[hour])
+            waves = world.weather.rival
+            rival = None if waves is None else level * np.exp(waves[hour])
             before = worth.copy()
             for seats in range(1, SEATS_MOST + 1):
                 cost = before[seats] - before[seats - 1]
@@ -108,7 +109,7 @@ class Ideal:
     def expected_of(self, world: World) -> float:
         """What the leads listed after the learning period are expected to bring, credits."""
         leads = world.leads
-        first = self.revenue[leads.seats - 1, np.arange(len(leads))]
+        first = self.revenue[leads.seats - 1, np.arange(leads.size)]
         return float(first[leads.listed >= 24 * world.terms.learning_days].sum())
 
     def prices_at(self, lead: Ints, hour: int, seats_left: Ints) -> Ints:

@@ -73,7 +73,7 @@ def pricer_of(policy: str, world: World, ideal: Ideal, fixed: FixedPrices) -> Pr
     if policy == CLAIRVOYANT:
         return ClairvoyantPricer(world, ideal, OPENED_AT)
     if policy == FIXED:
-        return ConstantPricer(world, np.full(len(world.leads), fixed.price, np.int64))
+        return ConstantPricer(world, np.full(world.leads.size, fixed.price, np.int64))
     if policy == SCALED:
         scaled = np.rint(world.leads.seen * fixed.scale / 1_000)
         return ConstantPricer(world, np.maximum(1, scaled).astype(np.int64))
@@ -88,9 +88,7 @@ def run_seed(task: Task) -> SeedOutcome:
     for policy in task.policies:
         floor = Floor(world, pricer_of(policy, world, ideal, task.fixed))
         record = floor.run()
-        shocked = tuple(
-            course_of(world, record, ideal, shock.kind) for shock in task.terms.shocks
-        )
+        shocked = tuple(course_of(world, record, ideal, shock.kind) for shock in task.terms.shocks)
         course = course_of(world, record, ideal)
         runs.append(Run(policy, figures_of(world, record), course, shocked))
     influences = _influences(task) if task.terms.collusion is not None else {}
@@ -107,7 +105,8 @@ def _influences(task: Task) -> dict[str, Influence]:
             terms = msgspec.structs.replace(task.terms, collusion=collusion)
             world = World(terms, task.seed)
             found[f"{policy}, {name}"] = influence_of(
-                world, lambda policy=policy: RealPricer(policy)  # type: ignore[misc]
+                world,
+                lambda policy=policy: RealPricer(policy),  # type: ignore[misc]
             )
     return found
 

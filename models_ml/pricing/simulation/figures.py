@@ -52,7 +52,7 @@ def counted(world: World) -> npt.NDArray[np.bool_]:
 
 def figures_of(world: World, record: Record) -> Figures:
     counts = counted(world)
-    sold = np.zeros(len(world.leads), np.int64)
+    sold = np.zeros(world.leads.size, np.int64)
     revenue, waits = 0, []
     for sale, at in zip(record.sales, record.sale_hours(OPENED_AT).tolist(), strict=True):
         if counts[sale.lead]:

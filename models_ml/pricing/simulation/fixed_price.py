@@ -40,7 +40,7 @@ def best_fixed(terms: Terms, seeds: Sequence[int] = SEEDS) -> FixedPrices:
 
     def at_price(price: float) -> float:
         return fmean(
-            expected_revenue(world, np.full(len(world.leads), price), some)
+            expected_revenue(world, np.full(world.leads.size, price), some)
             for world, some in zip(worlds, chosen, strict=True)
         )
 

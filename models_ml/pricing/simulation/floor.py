@@ -99,7 +99,7 @@ class Floor:
             now = OPENED_AT + hour * HOUR_US
             self._catch_up(now)
             first = listed
-            while listed < len(leads) and leads.listed[listed] == hour:
+            while listed < leads.size and leads.listed[listed] == hour:
                 listed += 1
             self._list(range(first, listed), now)
             if self.schemers is not None:
@@ -118,8 +118,8 @@ class Floor:
         world, leads = self.world, self.world.leads
         cut = np.flatnonzero(leads.cut < leads.left)
         sources = [
-            (world.arrivals.at, _ARRIVAL, np.arange(len(world.arrivals))),
-            (leads.left, _LEAVE, np.arange(len(leads))),
+            (world.arrivals.at, _ARRIVAL, np.arange(world.arrivals.size)),
+            (leads.left, _LEAVE, np.arange(leads.size)),
             (leads.cut[cut], _CUT, cut),
         ]
         if world.bots is not None:

@@ -13,7 +13,7 @@ from engine.intake.sample_world.builder import HomeBuilder
 from engine.intake.sample_world.home import Home
 from engine.intake.sample_world.places import neighbourhoods_of
 from engine.market.listing import Listing
-from engine.market.pricing.segments import Key, key_of
+from engine.market.pricing.segments import Key, key_of, kind_of
 from engine.market_directory import load_markets
 from models_ml.pricing.simulation.terms import KINDS, Terms
 
@@ -50,7 +50,8 @@ class Leads(NamedTuple):
     effect: Floats
     traffic: Floats
 
-    def __len__(self) -> int:  # type: ignore[override]  (leads, not columns)
+    @property
+    def size(self) -> int:
         return len(self.ids)
 
 
@@ -67,7 +68,8 @@ def leads_of(terms: Terms, seed: int, rng: np.random.Generator) -> Leads:
     listings = [_listing(home, float(q)) for home, q in zip(homes, quality, strict=True)]
     segments = [key_of(listing) for listing in listings]
     kind = np.array([_kind_number(key) for key in segments])
-    prices = np.array([starting_price(l, int(s)) for l, s in zip(listings, seats, strict=True)])
+    pairs = zip(listings, seats.tolist(), strict=True)
+    prices = np.array([starting_price(listing, most) for listing, most in pairs])
     base = prices * np.exp(_OWN_SD * rng.standard_normal(count))
     listed = np.sort(rng.integers(0, 24 * terms.days, count))
     return Leads(
@@ -144,7 +146,7 @@ def _seen(
 ) -> Ints:
     """The base as a value model would have it: with noise, and features weighted wrong."""
     prices = np.log([listing.list_price or 1 for listing in listings])
-    is_lease = np.array([(l.property_type or "").endswith("Lease") for l in listings])
+    is_lease = np.array([kind_of(listing).startswith("lease") for listing in listings])
     features = np.column_stack(
         (
             np.where(is_lease, prices - prices[is_lease].mean(), prices - prices[~is_lease].mean()),
@@ -165,9 +167,7 @@ def _effects(terms: Terms, segments: list[Key], rng: np.random.Generator) -> Flo
     bands = _drawn([(kind, band) for _, kind, band in segments], rng)
     areas = _drawn([cell for cell, _, _ in segments], rng)
     own = _drawn(segments, rng)
-    effect: Floats = (
-        level + terms.band_sd * bands + terms.area_sd * areas + terms.segment_sd * own
-    )
+    effect: Floats = level + terms.band_sd * bands + terms.area_sd * areas + terms.segment_sd * own
     return effect
 
 

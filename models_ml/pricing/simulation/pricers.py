@@ -82,8 +82,8 @@ class KnownPricer:
 
     def __init__(self, world: World) -> None:
         self._number = {lead_id: number for number, lead_id in enumerate(world.leads.ids)}
-        self._left = np.zeros(len(world.leads), np.int64)
-        self._price = np.zeros(len(world.leads), np.int64)
+        self._left = np.zeros(world.leads.size, np.int64)
+        self._price = np.zeros(world.leads.size, np.int64)
         self._ids = world.leads.ids
 
     def know(self, created_at: dict[str, int]) -> None:

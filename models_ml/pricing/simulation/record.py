@@ -30,7 +30,7 @@ class Record:
     tick, 0 where a lead is not on offer."""
 
     def __init__(self, world: World) -> None:
-        count, hours = len(world.leads), world.terms.hours
+        count, hours = world.leads.size, world.terms.hours
         self.sales: list[Sale] = []
         self.prices = np.zeros((hours, count), np.int32)
         self.seats_left = np.zeros((hours, count), np.int8)

@@ -66,9 +66,7 @@ def simulate(asked: Asked, on_seed: Callable[[str], None] = lambda _: None) -> l
             Task(terms, seed, asked.policies, fixed)
             for seed in range(asked.first_seed, asked.first_seed + asked.seeds)
         ]
-        outcomes = run_all(
-            tasks, processes=asked.processes, on_seed=_named(on_seed, scenario)
-        )
+        outcomes = run_all(tasks, processes=asked.processes, on_seed=_named(on_seed, scenario))
         summaries.append(summary_of(scenario, terms, fixed, outcomes))
     return summaries
 

@@ -82,12 +82,8 @@ def summary_of(
 ) -> Summary:
     names = [run.policy for run in outcomes[0].runs]
     by_policy = {name: _runs(outcomes, name) for name in names}
-    revenues = {
-        name: [run.figures.revenue for run in runs] for name, runs in by_policy.items()
-    }
-    policies = tuple(
-        _policy(name, runs, revenues, terms) for name, runs in by_policy.items()
-    )
+    revenues = {name: [run.figures.revenue for run in runs] for name, runs in by_policy.items()}
+    policies = tuple(_policy(name, runs, revenues, terms) for name, runs in by_policy.items())
     expected = None
     if CLAIRVOYANT in revenues:
         pairs = zip(revenues[CLAIRVOYANT], outcomes, strict=True)
@@ -186,9 +182,7 @@ def _targets(
             found.append(Target(name, f"at least {FIXED_LEAST}", mean, mean >= FIXED_LEAST))
         turns = policy.figures["turns_a_day"]
         name = f"{policy.policy}: turns of a price a day"
-        found.append(
-            Target(name, f"at most {TURNS_A_DAY_MOST}", turns, turns <= TURNS_A_DAY_MOST)
-        )
+        found.append(Target(name, f"at most {TURNS_A_DAY_MOST}", turns, turns <= TURNS_A_DAY_MOST))
     for name, influence in influences.items():
         for field in ("market", "target", "lead_most"):
             moved = abs(influence[field].mean)

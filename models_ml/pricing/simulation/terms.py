@@ -79,9 +79,10 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     segment_sd: float = 0.16
     level_sd: float = 0.15
     traffic_sd: float = 0.3
-    # What a policy sees of the base: noise, and wrong weights of price, quality, exclusivity.
-    base_noise: float = 0.1
-    misweighted: float = 0.05
+    # What a policy sees of the base: noise, and wrong weights of price, quality, exclusivity
+    # (three of them); 0.1 off in all.
+    base_noise: float = 0.08
+    misweighted: float = 0.035
     # Of the buyers who would pay the price; of those who would not.
     held_share: float = 0.3
     idle_hold_share: float = 0.03
