@@ -26,12 +26,14 @@ from engine.market.pricing.policy import Trials
 # Half of what was learnt is forgotten after so long, hours.
 HALF_LIFE_HOURS = 60 * 24.0
 AGE_SCALE_HOURS = 100.0
-# Slopes before any evidence: sigma 0.5 (0.36 to 0.8), value halved in 17 days (9 to 100).
+# Slopes before any evidence: sigma 0.5 (0.36 to 0.8), value halved in 17 days (9 to 100). Segments
+# are let differ more than they do: prices follow levels, so what is held back of a level passes
+# for buyers who mind no price.
 _STEEPNESS, _FADING = 2.0, 0.34
 PRIOR = b.Prior(
     mean=(0.0, _STEEPNESS, _FADING),
     deviation=(0.8, 0.4, 0.15),
-    spread=(0.5, 0.3, 0.25),
+    spread=(0.5, 0.5, 0.5),
 )
 # Buyers who decide by chance: the share that no outlier's influence passes.
 LAPSE = 0.01
