@@ -77,6 +77,17 @@ class Belief(NamedTuple):
             shared[:, rows] += pull * shared[:, parents]
         return Spread(variance, shared, slopes)
 
+    def variance_of(self, hierarchy: Hierarchy, levels: Floats, slopes: Floats) -> float:
+        """Variance of the sum of all levels and slopes, weighted."""
+        weight, slopes, variance = levels.copy(), slopes.copy(), 0.0
+        for rows in reversed(hierarchy.levels):
+            own = weight[rows]
+            variance += float(own * own @ self.left[rows])
+            slopes -= self.tilt[:, rows] @ own
+            hierarchy.add_to_parents(rows, self.pull[rows] * own, weight)
+        market = self.root_deviation.T @ np.concatenate((weight[:1], slopes))
+        return variance + float(market @ market)
+
     def sample(self, hierarchy: Hierarchy, market: Floats, noise: Floats) -> tuple[Floats, Floats]:
         """(levels, slopes) for standard normal draws: three of the market, one a segment.
 

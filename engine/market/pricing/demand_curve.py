@@ -109,7 +109,8 @@ class DemandCurve:
             precision, sums = _site(mean, rest, lot.bought)
             self._evidence = before + lot.evidence(sums, precision, len(before[0]))
             self._belief = None
-            if max(np.abs(precision - settled[0]).max(), np.abs(sums - settled[1]).max()) < _SETTLED:
+            changed = np.abs(precision - settled[0]) + np.abs(sums - settled[1])
+            if changed.max() < _SETTLED:
                 break
 
     def _follow_level(self, lot: _Lot) -> None:
@@ -122,8 +123,10 @@ class DemandCurve:
         if precision <= 1e-9:
             return
         # What the curve itself doesn't know yet is no move of the level.
-        typical = information @ lot.features / precision
-        unknown = float(np.sum((belief.root_deviation.T @ typical) ** 2))
+        share = information / precision
+        levels = np.zeros(len(self._hierarchy))
+        np.add.at(levels, lot.segment, share)
+        unknown = belief.variance_of(self._hierarchy, levels, share @ lot.features[:, 1:])
         move = self._watch.move(float(lot.weight @ slope), precision, unknown)
         # As if each response so far had been seen at the level of today.
         self._evidence[b.SUM :] += move * self._evidence[: b.LEVEL_2 + 1]
@@ -196,7 +199,7 @@ def _site(
     mean: Floats, variance: Floats, bought: np.ndarray[Any, np.dtype[np.bool_]]
 ) -> tuple[Floats, Floats]:
     """The normal factor (precision, precision times mean) by which a trial changes N(mean,
-    variance) of f so that its first two moments are right (Graepel et al. 2010, eq. 6 to 8).
+    variance) of f so that its first two moments are right (Graepel et al. 2010).
 
     P(buy) = LAPSE / 2 + (1 - LAPSE) Phi(f): far from what is believed possible a trial says
     little, so no single one can drag the curve along.
