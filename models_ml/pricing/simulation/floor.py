@@ -113,6 +113,8 @@ class Floor:
                 moment = OPENED_AT + int(at * HOUR_US)
                 self._catch_up(moment)
                 self._happen(kind, which, moment)
+        # What somebody had put off until after the last hour.
+        self._catch_up(OPENED_AT + world.terms.hours * HOUR_US + _STANDING_US)
         return self.record
 
     def _happenings(self) -> list[tuple[float, int, int]]:
