@@ -18,11 +18,11 @@ DAY_US = 24 * HOUR_US
 NEW_US = DAY_US
 AGED_US = 14 * DAY_US
 # Leads paid for, until an account counts in full.
-PAID_ENOUGH = 3
+PAID_ENOUGH = 5
 # What an account said of a segment is half forgotten after a week.
 REPEATS_HALF_LIFE_US = 7 * DAY_US
 # With so many trials in a segment an account's next one counts half.
-REPEATS_HALF = 4.0
+REPEATS_HALF = 1.0
 REPEATS_MAX = 500_000
 
 

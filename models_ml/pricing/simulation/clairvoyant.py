@@ -120,7 +120,7 @@ class Ideal:
 
 
 def expected_revenue(world: World, price_of: Floats, counted: npt.NDArray[np.bool_]) -> float:
-    """What the `counted` leads are expected to bring at constant prices, credits each.
+    """What the `counted` leads are expected to bring at constant prices, credits in all.
 
     `price_of` is the price of each lead. The same recursion as of `Ideal`, without a choice.
     """
@@ -141,4 +141,4 @@ def expected_revenue(world: World, price_of: Floats, counted: npt.NDArray[np.boo
         for seats in range(1, SEATS_MOST + 1):
             gain = price_of[rows] + before[seats - 1] - before[seats]
             worth[seats] = stays * (before[seats] + chance * gain)
-    return float(worth[leads.seats[rows], np.arange(len(rows))].mean())
+    return float(worth[leads.seats[rows], np.arange(len(rows))].sum())

@@ -30,10 +30,11 @@ from models_ml.pricing.simulation.world import World
 Floats = npt.NDArray[np.float64]
 
 CLAIRVOYANT, FIXED, SCALED = "clairvoyant", "fixed", "scaled"
-# Colluders by what it cost them: nothing, or an old account each that bought once.
+# Colluders by what it cost them: nothing, or old accounts that bought a lead or three each.
 COLLUDERS: dict[str, Collusion] = {
     "fresh": Collusion(),
     "aged, paid once": Collusion(paid=1, age_days=120.0),
+    "aged, paid thrice": Collusion(paid=3, age_days=120.0),
 }
 
 
@@ -103,11 +104,7 @@ def _influences(task: Task) -> dict[str, Influence]:
             continue
         for name, collusion in COLLUDERS.items():
             terms = msgspec.structs.replace(task.terms, collusion=collusion)
-            world = World(terms, task.seed)
-            found[f"{policy}, {name}"] = influence_of(
-                world,
-                lambda policy=policy: RealPricer(policy),  # type: ignore[misc]
-            )
+            found[f"{policy}, {name}"] = influence_of(World(terms, task.seed), policy)
     return found
 
 

@@ -24,7 +24,7 @@ from engine.market.pricing.considering import Signal
 from engine.market.standing_terms import StandingFilter, StandingTerms
 from models_ml.pricing.simulation.pricers import HOUR_US, Pricer
 from models_ml.pricing.simulation.record import Record
-from models_ml.pricing.simulation.schemers import Schemers
+from models_ml.pricing.simulation.schemers import Acting, HearsOfSchemes, Schemers
 from models_ml.pricing.simulation.world import World
 
 OPENED_AT = 1_800_000_000_000_000
@@ -46,10 +46,10 @@ _CHECK_OUT, _GIVE_BACK, _CANCEL = "check out", "give back", "cancel"
 class Floor:
     """One run of one pricer in one world. `run` once, then read `record` and `accounts`.
 
-    Without `schemes` colluding accounts, if the world has any, keep still.
+    `acting` is what colluding accounts do, if the world has any.
     """
 
-    def __init__(self, world: World, pricer: Pricer, *, schemes: bool = True) -> None:
+    def __init__(self, world: World, pricer: Pricer, *, acting: Acting = "market") -> None:
         self.world = world
         self.opened_at = OPENED_AT
         self.pricer = pricer
@@ -76,7 +76,8 @@ class Floor:
         self._on_offer: dict[object, list[int]] = {}
         # How many standing orders wait for each lead.
         self._awaited: Counter[str] = Counter()
-        self.schemers = None if world.terms.collusion is None else Schemers(self, acts=schemes)
+        has_schemers = world.terms.collusion is not None
+        self._schemers = Schemers(self, acting) if has_schemers else None
 
     def _rival_prices(self) -> list[float] | None:
         """What each arrival pays elsewhere; beyond reach for who does not compare."""
@@ -102,8 +103,9 @@ class Floor:
             while listed < leads.size and leads.listed[listed] == hour:
                 listed += 1
             self._list(range(first, listed), now)
-            if self.schemers is not None:
-                self.schemers.act(hour, now)
+            if self._schemers is not None:
+                shadow = self.pricer if isinstance(self.pricer, HearsOfSchemes) else None
+                self._schemers.act(hour, now, shadow)
             self._tick(hour, now)
             while place < len(happenings) and happenings[place][0] < hour + 1:
                 at, kind, which = happenings[place]
@@ -111,6 +113,8 @@ class Floor:
                 moment = OPENED_AT + int(at * HOUR_US)
                 self._catch_up(moment)
                 self._happen(kind, which, moment)
+        # What somebody had put off until after the last hour.
+        self._catch_up(OPENED_AT + world.terms.hours * HOUR_US + _STANDING_US)
         return self.record
 
     def _happenings(self) -> list[tuple[float, int, int]]:

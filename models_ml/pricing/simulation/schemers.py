@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from engine.market import commands as c
+from engine.market import events as e
 from engine.market.lead import AVAILABLE
+from engine.market.pricing.considering import Signal
 from engine.market.pricing.segments import Key
+from models_ml.pricing.simulation.world import World
 
 if TYPE_CHECKING:
     from models_ml.pricing.simulation.floor import Floor
@@ -16,32 +19,59 @@ _HOUR_US = 3_600_000_000
 _MINUTE_US = 60_000_000
 # When those that pay do so: early, and elsewhere than where they act later.
 _PAYS_AT_HOUR = 24
+_HOLD, _HOLD_US = "15m", 15 * _MINUTE_US
+
+# Not at all; in the market; or so that only a shadow of its pricing hears of it.
+Acting = Literal["still", "market", "shadow"]
+
+
+@runtime_checkable
+class HearsOfSchemes(Protocol):
+    """A pricer with a shadow that is told of what did not happen."""
+
+    def pretend(self, signals: list[Signal], events: list[tuple[e.Event, int]]) -> None:
+        """Signals, then events with their instants in µs."""
 
 
 class Schemers:
-    """They buy what they must in any run; whether they `act` tells a run from its twin."""
+    """They buy what they must however they are `acting` later, so that runs compare."""
 
-    def __init__(self, floor: Floor, *, acts: bool) -> None:
+    def __init__(self, floor: Floor, acting: Acting) -> None:
         terms = floor.world.terms.collusion
         assert terms is not None
         self._floor = floor
         self._terms = terms
-        self._acts = acts
+        self._acting = acting
         self._ids = [f"schemer-{number:02d}" for number in range(terms.accounts)]
-        self.target = target_of(floor)
-        created = floor.opened_at - int(terms.age_days * 24 * _HOUR_US)
-        if not terms.age_days:
-            created = floor.opened_at + int(terms.day * 24 * _HOUR_US)
+        self._target = target_of(floor.world)
+        begins = int(terms.day * 24 * _HOUR_US)
+        old = -int(terms.age_days * 24 * _HOUR_US)
         for user_id in self._ids:
-            floor.enrol(user_id, created)
+            floor.enrol(user_id, floor.opened_at + (old if terms.age_days else begins))
 
-    def act(self, hour: int, now: int) -> None:
+    def act(self, hour: int, now: int, shadow: HearsOfSchemes | None) -> None:
         """What they do on this hour."""
         if hour == _PAYS_AT_HOUR and self._terms.paid:
             self._pay(now)
         since = hour - int(self._terms.day * 24)
-        if self._acts and since >= 0 and since % self._terms.every_hours == 0:
-            self._pretend(now)
+        if self._acting == "still" or since < 0 or since % self._terms.every_hours:
+            return
+        offered = self._offered()
+        if self._acting == "market":
+            self._pretend(offered, now)
+        elif shadow is not None:
+            self._pretend_to(shadow, offered, now)
+
+    def _offered(self) -> list[str]:
+        """The target's leads that have a free seat."""
+        leads, book = self._floor.world.leads, self._floor.book
+        return [
+            lead_id
+            for lead_id, key in zip(leads.ids, leads.segments, strict=True)
+            if key == self._target
+            and (lead := book.leads.get(lead_id)) is not None
+            and lead.state == AVAILABLE
+        ]
 
     def _pay(self, now: int) -> None:
         leads = self._floor.world.leads
@@ -51,35 +81,36 @@ class Schemers:
                 if paid == self._terms.paid:
                     break
                 lead = self._floor.book.leads.get(lead_id)
-                if lead is not None and lead.state == AVAILABLE and not self._is_target(number):
-                    order_id = f"{user_id}-{lead_id}"
-                    self._floor.view(lead_id, user_id, now)
-                    self._floor.ask([c.Buy(lead_id, user_id, order_id)], now)
-                    paid += 1
+                if lead is None or lead.state != AVAILABLE or leads.segments[number] == self._target:
+                    continue
+                self._floor.view(lead_id, user_id, now)
+                self._floor.ask([c.Buy(lead_id, user_id, f"{user_id}-{lead_id}")], now)
+                paid += 1
 
-    def _pretend(self, now: int) -> None:
+    def _pretend(self, offered: list[str], now: int) -> None:
         """Each looks at all leads of the segment, holds one, and gives it back a minute later."""
-        floor = self._floor
-        offered = [
-            lead_id
-            for number, lead_id in enumerate(floor.world.leads.ids)
-            if self._is_target(number)
-            and (lead := floor.book.leads.get(lead_id)) is not None
-            and lead.state == AVAILABLE
-        ]
         for place, user_id in enumerate(self._ids):
             for lead_id in offered:
-                floor.view(lead_id, user_id, now)
+                self._floor.view(lead_id, user_id, now)
             if offered:
                 held = offered[place % len(offered)]
-                floor.ask([c.Hold(held, user_id, "15m")], now)
-                floor.ask([c.Release(held, user_id)], now + _MINUTE_US)
+                self._floor.ask([c.Hold(held, user_id, _HOLD)], now)
+                self._floor.ask([c.Release(held, user_id)], now + _MINUTE_US)
 
-    def _is_target(self, number: int) -> bool:
-        return self._floor.world.leads.segments[number] == self.target
+    def _pretend_to(self, shadow: HearsOfSchemes, offered: list[str], now: int) -> None:
+        signals, events = list[Signal](), list[tuple[e.Event, int]]()
+        for place, user_id in enumerate(self._ids):
+            signals += [Signal("view", lead_id, user_id, now) for lead_id in offered]
+            if offered:
+                held = offered[place % len(offered)]
+                price, until = self._floor.book.leads[held].price, now + _HOLD_US
+                hold = e.LeadHeld(held, user_id, 1, price, _HOLD, now, until, _HOLD_US)
+                events.append((hold, now))
+                events.append((e.LeadReleased(held, user_id, "released"), now + _MINUTE_US))
+        shadow.pretend(signals, events)
 
 
-def target_of(floor: Floor) -> Key:
+def target_of(world: World) -> Key:
     """The segment with most leads: where most is to be gained."""
-    counts = Counter(floor.world.leads.segments)
+    counts = Counter(world.leads.segments)
     return max(counts, key=lambda key: (counts[key], key))
