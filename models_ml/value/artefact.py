@@ -84,11 +84,11 @@ def booster(model: bytes) -> xgboost.Booster:
     found = xgboost.Booster()
     try:
         found.load_model(bytearray(model))
-        known = found.num_features()
+        known = found.feature_names
     except xgboost.core.XGBoostError as error:
         raise Unusable(f"{MODEL_FILE}: {str(error).splitlines()[0]}") from error
-    if known != len(NAMES):
-        raise Unusable(f"{MODEL_FILE} has {known} features, not {len(NAMES)}")
+    if known is None or tuple(known) != NAMES:
+        raise Unusable(f"{MODEL_FILE} speaks of other features: {known}")
     # The market's process has better to do with its other processors.
     found.set_param({"nthread": 1})
     return found

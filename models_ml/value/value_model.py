@@ -23,7 +23,7 @@ from engine.market.listing import Listing
 from models_ml.value import artefact
 from models_ml.value.artefact import Metadata, Unusable
 from models_ml.value.comparables import Compared
-from models_ml.value.features import FEATURES, feature_matrix
+from models_ml.value.features import FEATURES, NAMES, feature_matrix
 
 if TYPE_CHECKING:
     import xgboost
@@ -127,7 +127,9 @@ class ValueModel:
         import xgboost
 
         features = feature_matrix(listings, max_buyers, comparables)
-        shares = self._booster.predict(xgboost.DMatrix(features), pred_contribs=True)
+        shares = self._booster.predict(
+            xgboost.DMatrix(features, feature_names=list(NAMES)), pred_contribs=True
+        )
         told = min(most, TOLD_MAX)
         return [
             [
