@@ -13,6 +13,30 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+# The ticks there are become chains. Prices were changed by hand alone so far, so they are few.
+CHAIN = """
+UPDATE price_ticks p SET before = c.before
+FROM (
+    SELECT market, position, array_agg(before ORDER BY number) AS before
+    FROM (
+        SELECT t.market, t.position, u.number,
+               lag(t.position) OVER (PARTITION BY t.market, u.lead_id
+                                     ORDER BY t.position, u.number) AS before
+        FROM price_ticks t, unnest(t.lead_ids) WITH ORDINALITY u(lead_id, number)
+    ) each
+    GROUP BY market, position
+) c
+WHERE p.market = c.market AND p.position = c.position
+"""
+NEWEST = """
+UPDATE lead_trading l SET tick_position = n.position
+FROM (
+    SELECT u.lead_id, max(t.position) AS position
+    FROM price_ticks t, unnest(t.lead_ids) u(lead_id) GROUP BY u.lead_id
+) n
+WHERE l.lead_id = n.lead_id
+"""
+
 
 def upgrade() -> None:
     # All nullable and without a default: neither table is rewritten.
@@ -20,6 +44,8 @@ def upgrade() -> None:
     op.add_column("lead_trading", sa.Column("tick_position", sa.BigInteger(), nullable=True))
     op.add_column("price_ticks", sa.Column("parts", sa.ARRAY(sa.LargeBinary()), nullable=True))
     op.add_column("price_ticks", sa.Column("before", sa.ARRAY(sa.BigInteger()), nullable=True))
+    op.execute(CHAIN)
+    op.execute(NEWEST)
     op.create_table(
         "demand_signals",
         sa.Column("market", sa.Text(), nullable=False),
