@@ -36,7 +36,8 @@ async def write(
     connection: asyncpg.Pool, replica: str, at: int, seen: Mapping[str, Sequence[Seen]]
 ) -> None:
     """Keep what was seen until `at` (µs), by market, with one INSERT."""
-    rows, values = [], []
+    rows: list[str] = []
+    values: list[object] = []
     for market, sightings in seen.items():
         first = 3 + len(values)
         rows.append(

@@ -59,7 +59,7 @@ def price_from(factors: Sequence[Factor]) -> int:
     price: int | None = None
     for factor in factors:
         if "credits" in factor or "times" in factor:
-            product *= Fraction(factor.get("credits", factor.get("times")))
+            product *= Fraction(factor["credits" if "credits" in factor else "times"])
             continue
         if price is None:
             price = _half_up(product)

@@ -105,11 +105,11 @@ def test_nothing_is_said_of_what_was_not_seen() -> None:
 
 def test_odds_are_those_of_the_rates() -> None:
     rng, odds = random.Random(1), FillOdds()
-    columns = _shelf([8, 10, 12] * 100, 10 * CREDIT)
+    columns = _shelf([8, 10, 12] * 500, 10 * CREDIT)
     chances = {8: 0.02, 10: 0.01, 12: 0.005}
     for hour in range(200):
         odds.pass_time(columns, NOW + hour * HOUR_US)
-        for price in columns.price[:300].tolist():
+        for price in columns.price[:1500].tolist():
             if rng.random() < chances[price]:
                 odds.sold(price, 10 * CREDIT)
     found = {level: within for level, within in odds.odds() if within is not None}
