@@ -152,7 +152,7 @@ def _multipliers(columns: LeadColumns, picked: Any, arms: Sequence[Arm], now: in
 def _is_committed(columns: LeadColumns, picked: Any, now: int) -> Mask:
     """Whether what was committed still holds: time is not over, and nobody acted on the lead."""
     since = columns.committed_at[picked]
-    holds: Mask = (since > now - COMMIT_HOURS * HOUR_US) & (since > 0)
+    holds: Mask = (since >= now - COMMIT_HOURS * HOUR_US) & (since > 0)
     holds &= columns.acted_at[picked] <= since
     return holds
 
