@@ -142,7 +142,9 @@ class History:
             (
                 *(c.Join(lead_id, user) for _ in range(5)),
                 c.Leave(lead_id, user),
-                c.ListLead(lead_id, rng.randint(1, 30), rng.randint(1, 3), listing),
+                c.ListLead(
+                    lead_id, rng.randint(1, 30), rng.randint(1, 3), listing, rng.randbytes(3)
+                ),
                 c.ListLead(lead_id, rng.randint(1, 30), rng.randint(1, 3), listing),
                 *(c.Hold(lead_id, user, term) for _ in range(5)),
                 c.Extend(lead_id, user, term),
@@ -150,6 +152,13 @@ class History:
                 c.Buy(lead_id, user, rng.randbytes(8).hex(), from_cart=rng.random() < 0.3),
                 c.Buy(lead_id, user, rng.randbytes(8).hex(), max_price=rng.randint(1, 30)),
                 c.Reprice((lead_id, self.leads[0]), (rng.randint(1, 40), 7), "demand"),
+                c.Reprice(
+                    (lead_id, self.leads[0]),
+                    (rng.randint(1, 40), 9),
+                    "demand",
+                    rng.choice(((), (7, 7), (9, 7))),
+                    (rng.randbytes(4), rng.randbytes(4)),
+                ),
                 c.UpdateLead(lead_id, listing),
                 c.Withdraw(lead_id, "gone", rng.choice((None, self.leads[0]))),
                 c.Merge(lead_id, rng.choice(self.leads)),

@@ -87,6 +87,10 @@ class Considering:
         self._decided.setdefault(lead_id, set()).add(user_id)
         self._made.append((considered, bought))
 
+    def settle(self, lead_id: str, user_id: str) -> None:
+        """Whatever the account does with the lead from now on says nothing."""
+        self._decided.setdefault(lead_id, set()).add(user_id)
+
     def trial(self, considered: Considered, *, bought: bool) -> None:
         """A trial that was decided at once."""
         self._made.append((considered, bought))

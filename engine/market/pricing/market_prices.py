@@ -260,12 +260,13 @@ class MarketPrices:
     def _sell(self, event: e.LeadSold, at: int) -> None:
         lead_id, user_id = event.lead_id, event.user_id
         row = self.columns.row[lead_id]
-        if self.considering.get(lead_id, user_id) is not None:
-            self.considering.decide(lead_id, user_id, bought=True)
-        elif event.standing_order_id is not None:
+        if not self.considering.knows(lead_id, user_id):
+            # Bought at sight: who is told of the look only later must not take it for a no.
             considered = self._considered(row, user_id, at, None, 1.0)
             if considered is not None:
-                self.considering.trial(considered, bought=True)
+                self.considering.put(lead_id, user_id, considered)
+        self.considering.decide(lead_id, user_id, bought=True)
+        self.considering.settle(lead_id, user_id)
         self.columns.sold[row] += 1
         self.columns.acted_at[row] = at
         self.accounts.paid(user_id)
