@@ -130,7 +130,7 @@ class Considering:
     def dump(self) -> dict[str, Any]:
         return {
             "open": [[lead_id, user_id, *each] for lead_id, user_id, each in self._entries()],
-            "decided": {lead_id: list(users) for lead_id, users in self._decided.items()},
+            "decided": {lead_id: sorted(users) for lead_id, users in self._decided.items()},
             "made": [[*considered, bought] for considered, bought in self._made],
         }
 
