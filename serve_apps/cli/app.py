@@ -229,6 +229,38 @@ def ingest(
 
 
 @app.command()
+def replay(
+    policy: Annotated[str, typer.Option(help="The policy, as name@version.")],
+    market: Annotated[
+        list[str] | None, typer.Option(help="Only this market; may be repeated.")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Price the market every so many minutes.")] = 15,
+    leads: Annotated[int, typer.Option(min=0, help="Show so many leads, furthest apart.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """The recorded journal under another pricing policy. Changes nothing."""
+    from serve_apps.cli import replay as replaying
+
+    steps = Steps()
+    configured = _settings()
+    with _reported(steps):
+        settings = resolve_settings(configured)
+        require(settings, "database_url")
+        try:
+            outcomes = replaying.replay(
+                settings.database_url, policy, market or [], every_minutes=every, leads=leads
+            )
+        except ValueError as error:
+            steps.say(str(error))
+            raise typer.Exit(2) from error
+    if as_json:
+        _answer(replaying.as_json(policy, outcomes))
+    else:
+        for table in replaying.as_tables(policy, outcomes):
+            Console().print(table)
+
+
+@app.command()
 def watch(
     market: Annotated[str, typer.Argument(help="A market's slug, such as austin.")],
     email: Annotated[
