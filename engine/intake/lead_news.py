@@ -14,7 +14,7 @@ from engine.intake.prepared import Stated
 from engine.intake.quality import agreement_of, quality_of_lead
 from engine.intake.survivorship import survive
 from engine.market.commands import Command, ListLead, Relist, UpdateLead, Withdraw
-from engine.market.listing import Listing
+from engine.market.listing import Listing, QualityParts
 from engine.market.pricing.parts import pack, price_of
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -28,7 +28,10 @@ def offer_of(said: Sequence[Stated], seats_left: int | None) -> tuple[Listing, i
     seats = min(each.seats for each in said)
     if seats_left is not None:
         seats = min(seats, seats_left)
-    return msgspec.structs.replace(listing, quality=quality.score), seats
+    listing = msgspec.structs.replace(
+        listing, quality=quality.score, quality_parts=QualityParts(**quality._asdict())
+    )
+    return listing, seats
 
 
 def news_of(

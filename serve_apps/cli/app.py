@@ -28,6 +28,7 @@ from engine.adapters.local.installation import (
 from engine.adapters.local.run_record import BrokenRecord
 from engine.settings import Settings
 from serve_apps.cli.evaluate import evaluations
+from serve_apps.cli.models import models
 from serve_apps.cli.steps import StepFailed, Steps
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(evaluations, name="eval")
+app.add_typer(models, name="models")
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON on standard output.")]
 
 

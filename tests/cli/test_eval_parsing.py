@@ -129,7 +129,7 @@ def test_the_report_names_every_difference(folder: Path, tmp_path: Path) -> None
 def test_a_folder_without_sources_is_named(tmp_path: Path) -> None:
     done = run(tmp_path)
     assert done.exit_code == 2
-    assert "holds no file that a parser reads" in done.stderr.replace("\n", " ")
+    assert "holds no file that a parser reads" in " ".join(done.stderr.split())
 
 
 def test_a_broken_line_of_the_reference_is_named(folder: Path) -> None:

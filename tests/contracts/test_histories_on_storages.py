@@ -16,7 +16,7 @@ from engine.market import commands as c
 from engine.market.answers import Reply, Request
 from engine.market.book import Book
 from engine.market.fingerprint import fingerprint
-from engine.market.listing import Listing
+from engine.market.listing import PUBLIC_FACTS, Listing
 from engine.market.plan import load_plans
 from engine.market.standing_terms import StandingFilter, StandingTerms
 from engine.ports import Committed
@@ -238,5 +238,5 @@ async def test_the_memory_has_every_column(database_url: str) -> None:
     known = Schema().tables()
     missing = {(table, column) for table, column in rows if column not in known[table].columns}
     # The listing is one column, and what is derived from it none.
-    missing -= {("leads", column) for column in (*Listing.__struct_fields__, "location", "search")}
+    missing -= {("leads", column) for column in (*PUBLIC_FACTS, "location", "search")}
     assert missing == {("markets", "name")}

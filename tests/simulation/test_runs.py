@@ -19,7 +19,7 @@ from tests.simulation.run import run
 from tests.simulation.weather import STRUCK
 
 ROOT = Path(__file__).parents[2]
-RUNS = int(os.environ.get("AIQLEADS_SIMULATED_RUNS", "300"))
+RUNS = int(os.environ.get("AIQLEADS_SIMULATED_RUNS", "100"))
 # A run takes some 0.1 s, on a busy machine more.
 SECONDS_A_RUN = 2
 

@@ -33,7 +33,7 @@ from engine.market.answers import Answer, Contact
 from engine.market.book import Book
 from engine.market.instant import to_datetime
 from engine.market.lead import Lead
-from engine.market.listing import Listing
+from engine.market.listing import PUBLIC_FACTS, Listing
 from engine.market.outcome import Outcome, Priced, StoredAnswer
 from engine.market.outcome import Tick as Repricing
 from engine.market.plan import Plan
@@ -189,7 +189,7 @@ class MemoryBookStore(MemoryJournal):
 
         async def insert(transaction: Transaction) -> None:
             for lead_id, listing in listed.items():
-                row = ListedLead(lead_id, self.market, at, at, listing)
+                row = ListedLead(lead_id, self.market, at, at, _public(listing))
                 await transaction.insert(tables.leads, row)
 
         async def insert_trading(transaction: Transaction) -> None:
@@ -202,7 +202,7 @@ class MemoryBookStore(MemoryJournal):
             for lead_id, listing in updated.items():
                 row = transaction.get(tables.leads, lead_id)
                 if row is not None:
-                    kept = _with_fixed_point(listing, row.listing)
+                    kept = _with_fixed_point(_public(listing), row.listing)
                     await transaction.update(tables.leads, lead_id, updated_at=at, listing=kept)
 
         if listed:
@@ -357,6 +357,11 @@ def _takeover(row: Market) -> Takeover:
     )
 
 
+def _public(listing: Listing) -> Listing:
+    """What a table keeps of it: the rest is in the journal alone."""
+    return msgspec.structs.replace(listing, quality_parts=None)
+
+
 def _with_fixed_point(listing: Listing, old: Listing) -> Listing:
     """The rounded point is fixed at first listing."""
     return msgspec.structs.replace(
@@ -367,7 +372,7 @@ def _with_fixed_point(listing: Listing, old: Listing) -> Listing:
 
 
 def _teaser(lead: ListedLead, trading: LeadTrading) -> dict[str, Any]:
-    row = {name: getattr(lead.listing, name) for name in Listing.__struct_fields__}
+    row = {name: getattr(lead.listing, name) for name in PUBLIC_FACTS}
     row |= trading._asdict()
     row["sources"] = list(lead.listing.sources)
     row["listed_at"] = to_datetime(lead.listed_at)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from engine.adapters.postgres.search import FACETS
+from engine.adapters.postgres.search import FACETS, Sort
+from engine.market.fair_housing import compiled, filter_fields
 from serve_apps.api.schemas.fields import (
     BIGINT_MAX,
     AnswerModel,
@@ -64,6 +65,13 @@ class LeadQuery(PageQuery):
     facets: Annotated[list[ListText], Field(max_length=8)] = Field(
         [], description=f"count values of: {', '.join(FACETS)}"
     )
+
+
+# How a page is shown; all other parameters select leads.
+SHOWN_BY = frozenset({"limit", "cursor", "sort", "facets"})
+filter_fields(name for name in LeadQuery.model_fields if name not in SHOWN_BY)
+compiled("ranking", ((sort, "order") for sort in get_args(Sort)))
+compiled("facet", ((facet, "count") for facet in FACETS))
 
 
 class Teaser(AnswerModel):
