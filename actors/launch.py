@@ -12,6 +12,7 @@ import asyncpg
 import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError
 
+from actors.base_values import model_values
 from actors.cart_shard import CartShard
 from actors.client import BookGone, MarketClient, Transport
 from actors.cluster import NAMESPACE, connect, keep_starting, log_to_stderr
@@ -116,6 +117,7 @@ class PricingActor:
             MarketClient(ray_transport()),
             plan,
             interval=settings.pricing_interval_ms / 1000,
+            values=model_values,
             on_fenced=_leave_for_good,
         )
         await keep_starting(f"{PRICING}{market}", self._agent.start)

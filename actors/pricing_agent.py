@@ -22,9 +22,9 @@ import asyncpg
 import msgspec
 import numpy as np
 
-from actors.base_values import ListedValues
+from actors.base_values import BaseValues, ListedValues
 from actors.client import BookBusy, BookUnavailable, MarketClient
-from actors.market_reader import BaseValues, MarketReader, Place, dump_state, load_state
+from actors.market_reader import MarketReader, Place, dump_state, load_state
 from actors.steady_clock import SteadyClock
 from engine.adapters.postgres import demand_signals, pricing_experiments, pricing_state
 from engine.adapters.postgres.feed_journal import AWAY
@@ -127,6 +127,7 @@ class PricingAgent:
             "policy": self.plan.policy,
             "trial": self.plan.trial,
             "share": self.plan.share,
+            "values": reader.values.source if reader else None,
             "position": reader.place.position if reader else 0,
             "signals": reader.signals if reader else 0,
             "priced": len(reader.prices.columns.offered()) if reader else 0,
@@ -232,14 +233,19 @@ class PricingAgent:
             await pricing_experiments.note(
                 connection, self.market, self.plan, self._clock() // 1000
             )
-        self._reader = self._read_from(connection, kept)
+        values = self._values()
+        if kept.state is not None:
+            await values.load(connection, self.market)
+        self._reader = self._read_from(connection, kept, values)
         self._saved = self._reader.place
         self._whole_at = 0.0
         log.info("pricing of %s goes on after position %d", self.market, self._saved.position)
 
-    def _read_from(self, connection: asyncpg.Connection, kept: Checkpoint) -> MarketReader:
+    def _read_from(
+        self, connection: asyncpg.Connection, kept: Checkpoint, values: BaseValues
+    ) -> MarketReader:
         """What was kept, or the whole journal where that is of another version."""
-        prices, values = market_prices(self.plan), self._values()
+        prices = market_prices(self.plan)
         if kept.state is not None:
             try:
                 odds = load_state(kept.state, prices)

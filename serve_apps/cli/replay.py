@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from actors.base_values import ListedValues
+from actors.base_values import model_values
 from actors.market_reader import MarketReader
 from engine.adapters.postgres.pool import set_codecs
 from engine.market.instant import rfc3339
@@ -84,7 +84,7 @@ def _of(
         connection,
         market,
         prices,
-        ListedValues(),
+        model_values(),
         watch=lambda _, entry: replayed.before(entry.event, entry.at),
     )
     return reader, replayed

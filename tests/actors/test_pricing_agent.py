@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from actors import pricing_agent
+from actors.base_values import BaseValues, ListedValues, model_values
 from actors.client import MarketClient
-from actors.market_reader import BaseValues
 from actors.pricing_agent import PricingAgent
 from engine.adapters.postgres import demand_signals, pricing_state
 from engine.adapters.postgres.pool import open_pool
@@ -239,7 +239,7 @@ async def test_a_checkpoint_of_another_version_is_read_anew(
     assert second.stats()["problem"] is None
 
 
-class Unwell:
+class Unwell(ListedValues):
     """A value model that fails while it is told to."""
 
     ill = True
@@ -276,7 +276,7 @@ async def test_without_its_database_it_waits(house: TradingHouse, agents: Agents
     agent._connection.terminate()
     await _list(house, 1)
     await until(lambda: agent.stats()["priced"] == 3)
-    assert agent.problem is None
+    await until(lambda: agent.problem is None)
 
 
 async def test_without_its_book_it_waits(house: TradingHouse, agents: Agents) -> None:
@@ -336,6 +336,25 @@ async def test_an_experiment_splits_leads_and_is_noted(house: TradingHouse, agen
     assert await house.pool.fetchval(
         "SELECT ended_at FROM pricing_experiments WHERE market = $1", house.market
     )
+
+
+async def test_values_come_from_the_model(house: TradingHouse, agents: Agents) -> None:
+    leads = await _list(house, 8)
+    agent = await agents.start(values=model_values, interval=1e6)
+    await agents.caught_up(agent)
+    assert agent.stats()["values"] == "value model"
+    assert agent._reader is not None
+    columns = agent._reader.prices.columns
+    first = {id_: int(columns.base[columns.row[id_]]) for id_ in leads}
+    await agent.stop()
+    # After a restart a new lead is compared with those of before.
+    more = await _list(house, 1)
+    again = await agents.start(values=model_values, interval=1e6)
+    await agents.caught_up(again)
+    assert again._reader is not None
+    columns = again._reader.prices.columns
+    assert {id_: int(columns.base[columns.row[id_]]) for id_ in leads} == first
+    assert columns.base[columns.row[more[0]]] >= 5_000
 
 
 @pytest.mark.parametrize(

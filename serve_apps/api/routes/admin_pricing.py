@@ -46,6 +46,7 @@ def _agent(shown: Shown) -> dict[str, Any]:
         "policy": said.get("policy"),
         "trial": said.get("trial"),
         "share": said.get("share", 0.0),
+        "values": said.get("values"),
         "priced": said.get("priced", 0),
         "prices_changed": said.get("prices_changed", 0),
         "last_tick_at": _instant(said.get("last_tick_at")),

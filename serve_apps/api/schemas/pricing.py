@@ -19,6 +19,7 @@ class PricingAgent(AnswerModel):
     policy: str | None
     trial: str | None = Field(description="the policy it is compared with")
     share: float = Field(ge=0, lt=1, description="of the leads that the trial prices")
+    values: str | None = Field(description="what says what leads are worth")
     priced: int = Field(ge=0, description="leads on offer")
     prices_changed: int = Field(ge=0, description="since the agent started")
     last_tick_at: Instant | None = Field(description="when the whole market was priced last")
