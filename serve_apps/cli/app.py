@@ -29,6 +29,7 @@ from engine.adapters.local.run_record import BrokenRecord
 from engine.settings import Settings
 from serve_apps.cli.evaluate import evaluations
 from serve_apps.cli.models import models
+from serve_apps.cli.simulate import simulate
 from serve_apps.cli.steps import StepFailed, Steps
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 app.add_typer(evaluations, name="eval")
 app.add_typer(models, name="models")
+app.command()(simulate)
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON on standard output.")]
 
 
