@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -32,8 +33,10 @@ from engine.adapters.postgres.pool import SERVER_SETTINGS, set_codecs
 from engine.adapters.postgres.pricing_state import Checkpoint
 from engine.market.answers import Done
 from engine.market.commands import Reprice
+from engine.market.pricing.demand_policy import DemandPolicy
 from engine.market.pricing.experiment import Plan, market_prices
 from engine.market.pricing.market_prices import Proposal
+from engine.market.pricing.segments import ROOT
 from engine.ports import Fenced
 
 log = logging.getLogger(__name__)
@@ -274,6 +277,7 @@ class PricingAgent:
         """Let the API's replicas see how the agent stands."""
         summary = {
             **self.stats(),
+            "estimates": _estimates(reader),
             "fill_odds": {
                 "levels": [each._asdict() for each in reader.odds.odds()] or None,
                 "reason": reader.odds.why_unknown(),
@@ -332,3 +336,24 @@ class PricingAgent:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.terminate()
+
+
+def _estimates(reader: MarketReader) -> dict[str, Any]:
+    """What is believed of the market as a whole, and what it rests on."""
+    prices = reader.prices
+    found: dict[str, Any] = {
+        "segments": len(prices.segments),
+        "standing_orders": len(prices.resting),
+        "considered": len(prices.considering),
+    }
+    for arm in prices.arms:
+        if isinstance(arm.policy, DemandPolicy):
+            decided = arm.policy.decided
+            found |= {
+                "typical_price_to_value": math.exp(decided.level[ROOT]),
+                "spread": decided.sigma,
+                "considered_per_lead_hour": float(decided.arrivals[ROOT]),
+                "decay_per_hour": decided.decay,
+                "leaving_per_hour": decided.hazard,
+            }
+    return found

@@ -168,10 +168,12 @@ ALLOWED: Mapping[Use, Mapping[str, frozenset[Operator]]] = {
     # Counts that are shown beside the answers of a search.
     "facet": _each(frozenset({"count"}), "property_type lead_state source city bedrooms_total"),
     "ranking": _each(frozenset({"order"}), "relevance newest price distance quality"),
-    # What a pricing policy sees of a lead (LeadView) and learns from (Trials).
+    # What a pricing policy sees of a lead (LeadView), learns from (Trials), and what tells its
+    # segments apart. A cell is a hexagon of the map, and how prices come out by area is watched
+    # (engine/market/pricing/disparity.py).
     "price": _each(
         _INPUT,
-        "base segment age seats_left max_buyers x weight bought at",
+        "base segment age seats_left max_buyers x weight bought at cell kind band",
     ),
     # What the base value is computed from: models_ml/value/features.py.
     "model": _each(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.intake.offer import starting_price
+from engine.intake.offer import starting_parts
 from engine.market.listing import Listing
 from models_ml.value import artefact
 from models_ml.value.artefact import Metadata, Unusable
@@ -103,10 +103,8 @@ class ValueModel:
     ) -> NDArray[np.int64]:
         features = feature_matrix(listings, seats, comparables)
         if self._booster is None or self.metadata is None:
-            credits = np.array(
-                [starting_price(*each) for each in zip(listings, seats.tolist(), strict=True)],
-                dtype=np.float64,
-            )
+            pairs = zip(listings, seats.tolist(), strict=True)
+            credits = np.array([starting_parts(*each).base / _MILLI for each in pairs])
         else:
             spread = math.exp(self.metadata.buyer_sd * NormalDist().inv_cdf(share))
             credits = self._booster.inplace_predict(features).astype(np.float64) * spread

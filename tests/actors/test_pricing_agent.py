@@ -357,6 +357,33 @@ async def test_values_come_from_the_model(house: TradingHouse, agents: Agents) -
     assert columns.base[columns.row[more[0]]] >= 5_000
 
 
+async def test_the_policy_that_learns_goes_on_where_it_was(
+    house: TradingHouse, agents: Agents
+) -> None:
+    plan = plan_of("demand@1", "")
+    leads = await _list(house, 10)
+    ann = await house.buyer(10_000)
+    agent = await agents.start(plan)
+    await agents.caught_up(agent)
+    agents.clock.us += 2 * HOUR_US
+    await house.buy(leads[0], ann)
+    await until(lambda: agent.stats()["prices_changed"] > 0)
+    await agents.kill(agent)
+    again = await agents.start(plan)
+    await agents.caught_up(again)
+    agents.clock.us += HOUR_US
+    await until(lambda: again.stats()["last_tick_at"] is not None)
+    await again.stop()
+    assert again.problem is None
+    await _assert_steps(house)
+    await _prices(house)
+    async with await open_pool(house.database_url, application="test") as pool:
+        shown = (await pricing_state.summary(pool, house.market))["estimates"]
+    assert shown["typical_price_to_value"] > 0
+    assert shown["segments"] > 1
+    await house.audit()
+
+
 @pytest.mark.parametrize(
     ("policy", "experiment"),
     [

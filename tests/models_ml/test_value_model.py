@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.intake.offer import starting_price
+from engine.intake.offer import starting_parts
 from engine.market.fair_housing import ALLOWED
 from engine.market.listing import Listing, QualityParts
 from models_ml.value import artefact
@@ -197,7 +197,7 @@ def copied(tmp_path: Path) -> Path:
 
 def is_table(model: ValueModel) -> bool:
     listings = [Listing(quality=0.7, list_price=n * 90_000) for n in range(1, 9)]
-    expected = [max(BASE_LEAST, starting_price(each, 3) * 1000) for each in listings]
+    expected = [max(BASE_LEAST, starting_parts(each, 3).base) for each in listings]
     assert model.explain(listings, [3] * 8, Compared.unknown(8)) == [[]] * 8
     return model.values(listings, [3] * 8, Compared.unknown(8)).tolist() == expected
 

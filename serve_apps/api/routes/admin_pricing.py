@@ -1,77 +1,54 @@
-"""What admins see of prices: how the agents stand, and what experiments came to."""
+"""What admins see of prices as a whole."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-from engine.adapters.postgres import pricing_experiments, pricing_state
-from engine.adapters.postgres.pricing_experiments import Run
-from engine.adapters.postgres.pricing_state import Shown
-from engine.market.instant import rfc3339
-from engine.market.pricing.comparison import LeadOutcome, difference_of, outcome_of
-from engine.market.pricing.lots import is_on_trial
+from fastapi import Query
+
+from engine.adapters.postgres import watched_leads
+from engine.market.instant import from_datetime, rfc3339
+from engine.market.pricing.disparity import Area, Disparity, disparity
 from serve_apps.api.answers import Answer, answer
 from serve_apps.api.call import CurrentCall
+from serve_apps.api.routes.auth import require_market
 from serve_apps.api.routing import Routes
-from serve_apps.api.schemas.pricing import PricingAgents, PricingExperiments
+from serve_apps.api.schemas.disparity import DisparityQuery, PricingDisparity
 
 routes = Routes("admin")
 
 
-@routes.add("GET", "/v1/admin/pricing", access="admin", answers={200: PricingAgents})
-async def pricing(call: CurrentCall) -> Answer:
-    """How each market's pricing agent stands; what it shows is some seconds old."""
-    shown = await pricing_state.shown(call.deps.pool)
-    agents = [_agent(each) for each in shown if each.market in call.deps.markets]
-    return answer({"items": agents, "next_cursor": None})
+@routes.add("GET", "/v1/admin/pricing/disparity", access="admin", answers={200: PricingDisparity})
+async def show_disparity(call: CurrentCall, query: Annotated[DisparityQuery, Query()]) -> Answer:
+    """Prices and exposure by area, against the market's own."""
+    require_market(call.deps, query.market, "query.market")
+    now = datetime.now(UTC)
+    async with (
+        call.deps.pool.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        leads = await watched_leads.read(connection, query.market, now)
+    # Tens of thousands of leads take a moment; others go on meanwhile.
+    found = await asyncio.to_thread(disparity, leads)
+    return answer(_shown(query.market, now, found))
 
 
-@routes.add(
-    "GET", "/v1/admin/pricing/experiment", access="admin", answers={200: PricingExperiments}
-)
-async def experiment(call: CurrentCall) -> Answer:
-    """Revenue per lead by policy, for every experiment there was."""
-    runs = await pricing_experiments.runs(call.deps.pool)
-    found = [
-        _experiment(run, await pricing_experiments.outcomes(call.deps.pool, run)) for run in runs
-    ]
-    return answer({"items": found, "next_cursor": None})
-
-
-def _agent(shown: Shown) -> dict[str, Any]:
-    said = shown.summary
+def _shown(market: str, now: datetime, found: Disparity) -> dict[str, Any]:
     return {
-        "market": shown.market,
-        "problem": said.get("problem"),
-        "policy": said.get("policy"),
-        "trial": said.get("trial"),
-        "share": said.get("share", 0.0),
-        "values": said.get("values"),
-        "priced": said.get("priced", 0),
-        "prices_changed": said.get("prices_changed", 0),
-        "last_tick_at": _instant(said.get("last_tick_at")),
-        "checkpoint_at": _instant(shown.checkpoint_at),
-        "behind": shown.newest_position - said["position"] if "position" in said else None,
-        "signals_today": shown.signals_today,
-        "fill_odds": said.get("fill_odds"),
+        "market": market,
+        "at": rfc3339(from_datetime(now)),
+        "leads": found.leads,
+        "baseline": found.market._asdict(),
+        "areas": [_area(area) for area in found.areas],
+        "left_out": found.left_out,
+        "notes": found.notes,
     }
 
 
-def _experiment(run: Run, outcomes: list[LeadOutcome]) -> dict[str, Any]:
-    trial = [each for each in outcomes if is_on_trial(run.name, each.lead_id, run.share)]
-    control = [each for each in outcomes if not is_on_trial(run.name, each.lead_id, run.share)]
-    difference = difference_of(control, trial)
+def _area(area: Area) -> dict[str, Any]:
     return {
-        "market": run.market,
-        "name": run.name,
-        "share": run.share,
-        "started_at": rfc3339(run.started_at),
-        "ended_at": _instant(run.ended_at),
-        "control": {"policy": run.control, **outcome_of(control)._asdict()},
-        "trial": {"policy": run.trial, **outcome_of(trial)._asdict()},
-        "difference": None if difference is None else difference._asdict(),
+        name: value._asdict() if isinstance(value, tuple) else value
+        for name, value in area._asdict().items()
     }
-
-
-def _instant(at: int | None) -> str | None:
-    return rfc3339(at) if at else None

@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from serve_apps.api.schemas.fields import AnswerModel, Instant
+from serve_apps.api.schemas.fields import AnswerModel, Instant, left_out
 from serve_apps.api.schemas.leads import FillOdds
+
+
+class MarketEstimates(AnswerModel):
+    """What an agent believes of its market as a whole. All but the counts come from a policy that
+    learns demand: rates per lead and hour, and buyers' valuations relative to base value, of
+    which `typical_price_to_value` is the median and `spread` the deviation of the logarithm."""
+
+    segments: int
+    standing_orders: int
+    considered: int = Field(description="leads that accounts consider now, counted by account")
+    typical_price_to_value: float | None = Field(None, json_schema_extra=left_out)
+    spread: float | None = Field(None, json_schema_extra=left_out)
+    considered_per_lead_hour: float | None = Field(None, json_schema_extra=left_out)
+    decay_per_hour: float | None = Field(None, json_schema_extra=left_out)
+    leaving_per_hour: float | None = Field(None, json_schema_extra=left_out)
 
 
 class PricingAgent(AnswerModel):
@@ -26,6 +41,7 @@ class PricingAgent(AnswerModel):
     checkpoint_at: Instant | None
     behind: int | None
     signals_today: int = Field(ge=0, description="sightings of leads in the last day")
+    estimates: MarketEstimates | None
     fill_odds: FillOdds | None
 
 

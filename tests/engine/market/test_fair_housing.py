@@ -27,6 +27,9 @@ from engine.market.fair_housing import (
     rule_of,
 )
 from engine.market.fair_housing_text import refused_text
+from engine.market.listing import Listing
+from engine.market.pricing.policy import LeadView, Trials
+from engine.market.pricing.segments import KEY, key_of
 from engine.market.standing_terms import StandingFilter
 from models_ml.value.features import FEATURES
 from serve_apps.api.feed.feed_filter import KNOWN
@@ -161,6 +164,8 @@ def test_the_list_is_what_the_code_uses() -> None:
     assert set(FACETS) == ALLOWED["facet"].keys()
     assert set(get_args(Sort)) == ALLOWED["ranking"].keys()
     assert [feature.name for feature in FEATURES] == list(ALLOWED["model"])
+    assert {*LeadView._fields, *Trials._fields, *KEY} == ALLOWED["price"].keys()
+    assert len(KEY) == len(key_of(Listing()))
 
 
 def test_no_rule_hits_an_allowed_name_unknowingly() -> None:
