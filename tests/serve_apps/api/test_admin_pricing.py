@@ -57,7 +57,7 @@ async def test_an_experiment_reports_both_arms(world: World) -> None:
         assert item[arm]["still_on_offer"] == len(own) - sold
         if own:
             assert item[arm]["revenue_per_lead"] == 10 * sold / len(own)
-            assert item[arm]["unsold_share"] == 1 - sold / len(own)
+            assert item[arm]["unsold_share"] == (len(own) - sold) / len(own)
     async with pool.acquire() as connection:
         await pricing_experiments.note(connection, "austin", plan_of("fixed@1", ""), now + 1)
     (item,) = (await admin.get("/v1/admin/pricing/experiment")).json()["items"]
