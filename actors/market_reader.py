@@ -7,32 +7,25 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import asyncpg
 import msgspec
 
+from actors.base_values import BaseValues
 from engine.adapters.postgres import demand_signals, pricing_journal
 from engine.adapters.postgres.demand_signals import Batch
 from engine.adapters.postgres.pricing_journal import Entry
 from engine.market import events as e
 from engine.market.pricing.considering import Signal
 from engine.market.pricing.fill_odds import FillOdds
-from engine.market.pricing.market_prices import MarketPrices, Unvalued
+from engine.market.pricing.market_prices import MarketPrices
 
 ENTRIES = 2_000
 BATCHES = 200
 VALUED = 1_000
 # Of what is read of the past, the time that passed is taken in by so much at once, µs.
 LEARN_EVERY_US = 15 * 60 * 1_000_000
-
-
-class BaseValues(Protocol):
-    """What leads are worth. Raises whatever, and pricing stops until it no longer does."""
-
-    def values(self, leads: Sequence[Unvalued]) -> Sequence[int]:
-        """In thousandths of a credit, in step with `leads`."""
-        ...
 
 
 class Place(NamedTuple):

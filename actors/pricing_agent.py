@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -22,9 +23,9 @@ import asyncpg
 import msgspec
 import numpy as np
 
-from actors.base_values import ListedValues
+from actors.base_values import BaseValues, ListedValues
 from actors.client import BookBusy, BookUnavailable, MarketClient
-from actors.market_reader import BaseValues, MarketReader, Place, dump_state, load_state
+from actors.market_reader import MarketReader, Place, dump_state, load_state
 from actors.steady_clock import SteadyClock
 from engine.adapters.postgres import demand_signals, pricing_experiments, pricing_state
 from engine.adapters.postgres.feed_journal import AWAY
@@ -32,8 +33,10 @@ from engine.adapters.postgres.pool import SERVER_SETTINGS, set_codecs
 from engine.adapters.postgres.pricing_state import Checkpoint
 from engine.market.answers import Done
 from engine.market.commands import Reprice
+from engine.market.pricing.demand_policy import DemandPolicy
 from engine.market.pricing.experiment import Plan, market_prices
 from engine.market.pricing.market_prices import Proposal
+from engine.market.pricing.segments import ROOT
 from engine.ports import Fenced
 
 log = logging.getLogger(__name__)
@@ -127,6 +130,7 @@ class PricingAgent:
             "policy": self.plan.policy,
             "trial": self.plan.trial,
             "share": self.plan.share,
+            "values": reader.values.source if reader else None,
             "position": reader.place.position if reader else 0,
             "signals": reader.signals if reader else 0,
             "priced": len(reader.prices.columns.offered()) if reader else 0,
@@ -232,14 +236,19 @@ class PricingAgent:
             await pricing_experiments.note(
                 connection, self.market, self.plan, self._clock() // 1000
             )
-        self._reader = self._read_from(connection, kept)
+        values = self._values()
+        if kept.state is not None:
+            await values.load(connection, self.market)
+        self._reader = self._read_from(connection, kept, values)
         self._saved = self._reader.place
         self._whole_at = 0.0
         log.info("pricing of %s goes on after position %d", self.market, self._saved.position)
 
-    def _read_from(self, connection: asyncpg.Connection, kept: Checkpoint) -> MarketReader:
+    def _read_from(
+        self, connection: asyncpg.Connection, kept: Checkpoint, values: BaseValues
+    ) -> MarketReader:
         """What was kept, or the whole journal where that is of another version."""
-        prices, values = market_prices(self.plan), self._values()
+        prices = market_prices(self.plan)
         if kept.state is not None:
             try:
                 odds = load_state(kept.state, prices)
@@ -268,6 +277,7 @@ class PricingAgent:
         """Let the API's replicas see how the agent stands."""
         summary = {
             **self.stats(),
+            "estimates": _estimates(reader),
             "fill_odds": {
                 "levels": [each._asdict() for each in reader.odds.odds()] or None,
                 "reason": reader.odds.why_unknown(),
@@ -326,3 +336,24 @@ class PricingAgent:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.terminate()
+
+
+def _estimates(reader: MarketReader) -> dict[str, Any]:
+    """What is believed of the market as a whole, and what it rests on."""
+    prices = reader.prices
+    found: dict[str, Any] = {
+        "segments": len(prices.segments),
+        "standing_orders": len(prices.resting),
+        "considered": len(prices.considering),
+    }
+    for arm in prices.arms:
+        if isinstance(arm.policy, DemandPolicy):
+            decided = arm.policy.decided
+            found |= {
+                "typical_price_to_value": math.exp(decided.level[ROOT]),
+                "spread": decided.sigma,
+                "considered_per_lead_hour": float(decided.arrivals[ROOT]),
+                "decay_per_hour": decided.decay,
+                "leaving_per_hour": decided.hazard,
+            }
+    return found

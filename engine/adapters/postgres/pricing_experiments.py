@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import asyncpg
 
+from engine.market.pricing.comparison import LeadOutcome
 from engine.market.pricing.experiment import Plan
 
 # Leads looked at in one report, the newest.
@@ -23,16 +24,6 @@ class Run(NamedTuple):
     share: float
     started_at: int
     ended_at: int | None
-
-
-class LeadOutcome(NamedTuple):
-    """What one lead brought: credits, seats sold of how many, and whether it is still on offer."""
-
-    lead_id: str
-    revenue: int
-    sold: int
-    max_buyers: int
-    is_open: bool
 
 
 async def note(connection: asyncpg.Connection, market: str, plan: Plan, now: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import NamedTuple
 
 import asyncpg
@@ -10,6 +10,19 @@ import msgspec
 
 from engine.market import events as e
 from engine.market.instant import from_datetime
+from engine.market.listing import Listing
+
+# Leads that others are compared with.
+LISTINGS_MAX = 200_000
+_COMPARED = (
+    "list_price",
+    "property_type",
+    "property_sub_type",
+    "bedrooms_total",
+    "living_area",
+    "latitude",
+    "longitude",
+)
 
 _decode = msgspec.json.Decoder(e.Event).decode
 
@@ -34,6 +47,21 @@ async def read(connection: asyncpg.Connection, market: str, after: int, limit: i
         limit,
     )
     return [Entry(row[0], row[1], _decode(row[2]), row[3] or []) for row in rows]
+
+
+async def listings(
+    connection: asyncpg.Connection, market: str
+) -> AsyncIterator[tuple[str, Listing]]:
+    """Of the market's newest leads, oldest first, what they are compared by."""
+    async with connection.transaction(readonly=True):
+        async for row in connection.cursor(
+            f"SELECT lead_id, {', '.join(_COMPARED)} FROM (SELECT * FROM leads WHERE market = $1"
+            " ORDER BY listed_at DESC LIMIT $2) newest ORDER BY listed_at",
+            market,
+            LISTINGS_MAX,
+            prefetch=1_000,
+        ):
+            yield row[0], Listing(**dict(zip(_COMPARED, row[1:], strict=False)))
 
 
 async def made_at(connection: asyncpg.Connection, user_ids: Iterable[str]) -> dict[str, int]:

@@ -99,3 +99,26 @@ async def top_prices(connection: asyncpg.Pool, market: str) -> list[tuple[str, i
         market,
     )
     return [(row[0], row[1]) for row in rows]
+
+
+class Shown(NamedTuple):
+    """What a market's agent last showed of itself; the journal's end, for its lag; signals that
+    were seen in the last day."""
+
+    market: str
+    summary: dict[str, Any]
+    newest_position: int
+    journal_at: int
+    checkpoint_at: int
+    signals_today: int
+
+
+async def shown(connection: asyncpg.Pool) -> list[Shown]:
+    """Of every market."""
+    rows = await connection.fetch(
+        "SELECT m.market, c.summary, m.position, m.journal_at, c.at,"
+        " (SELECT coalesce(sum(cardinality(s.kinds)), 0)::int8 FROM demand_signals s"
+        " WHERE s.market = m.market AND s.written_at > now() - interval '1 day')"
+        " FROM markets m LEFT JOIN pricing_checkpoints c USING (market) ORDER BY m.market"
+    )
+    return [Shown(row[0], row[1] or {}, row[2], row[3], row[4] or 0, row[5]) for row in rows]

@@ -59,6 +59,10 @@ class Considering:
         self.dropped = 0
         self._made: list[tuple[Considered, bool]] = []
 
+    def __len__(self) -> int:
+        """How many are open."""
+        return self._count
+
     def knows(self, lead_id: str, user_id: str) -> bool:
         """Whether the account considers the lead, or has."""
         return user_id in self._open.get(lead_id, ()) or user_id in self._decided.get(lead_id, ())

@@ -18,6 +18,7 @@ from engine.market.pricing.parts import (
     PriceParts,
     committed_at_most,
 )
+from engine.market.pricing.repricing import ANY_STEP
 
 Factor = dict[str, Any]
 
@@ -29,7 +30,8 @@ SET_FORMULA = "set by hand, or before prices said what makes them"
 
 
 def factors_of(parts: PriceParts) -> list[Factor]:
-    """What makes the price, in the order in which it does."""
+    """What makes the price, in the order in which it does. The first price of a new lead has no
+    step limit."""
     factors: list[Factor] = [
         {"name": "base", "credits": f"{parts.base // CREDIT}.{parts.base % CREDIT:03d}"},
         *(
@@ -43,7 +45,7 @@ def factors_of(parts: PriceParts) -> list[Factor]:
         {"name": "ceiling", "at_most": parts.ceiling},
         {"name": "floor", "at_least": parts.floor},
     ]
-    if parts.previous:
+    if parts.previous and parts.step < ANY_STEP:
         factors.append({"name": "step limit", "before": parts.previous, "by_at_most": parts.step})
     return factors
 

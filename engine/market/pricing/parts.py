@@ -120,6 +120,15 @@ def targets_of(base: Ints, demand: Ints, age: Ints, seats: Ints) -> Ints:
     return product
 
 
+def exact_targets(parts: PartsColumns) -> npt.NDArray[np.float64]:
+    """The products of base and multipliers before they are rounded to credits."""
+    product = parts.base * (1.0 / _SCALE)
+    product *= parts.demand
+    product *= parts.age
+    product *= parts.seats
+    return product
+
+
 def prices_of(parts: PartsColumns) -> Ints:
     """`price_of`, column by column."""
     price = targets_of(parts.base, parts.demand, parts.age, parts.seats)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.market.pricing.decay import DecayPolicy
+from engine.market.pricing.demand_policy import DemandPolicy
 from engine.market.pricing.fixed import FixedPolicy
 from engine.market.pricing.policy import Policy
 from engine.market.pricing.segments import Segments
@@ -15,6 +16,7 @@ LISTED = 0
 _POLICIES: dict[str, tuple[int, Callable[[Segments], Policy]]] = {
     "fixed@1": (1, lambda segments: FixedPolicy()),
     "decay@1": (2, lambda segments: DecayPolicy()),
+    "demand@1": (3, DemandPolicy),
 }
 NAMES = {LISTED: "listing@1", **{number: name for name, (number, _) in _POLICIES.items()}}
 DEFAULT = "decay@1"

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from engine.market.pricing.parts import CREDIT, Ints
 
 MINUTE_US = 60_000_000
+# How far from a price its target must lie to be rounded to another, credits; half is the least.
+ROUNDING_SLACK = 0.75
 
 
 class Bounds(NamedTuple):
@@ -47,9 +49,18 @@ class Rails(NamedTuple):
         """The most each price may move, credits: 1 at least."""
         return np.maximum(1, previous * self.step_share // 1_000)
 
-    def is_material(self, previous: Ints, prices: Ints) -> npt.NDArray[np.bool_]:
-        """Whether the change is worth telling."""
-        change = np.abs(prices - previous)
+    def is_material(
+        self, previous: Ints, prices: Ints, targets: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.bool_]:
+        """Whether the change is worth telling. `targets` are the prices before rounding.
+
+        A target that lies just beyond where it rounds to another credit moves nothing: it would
+        come back with the next breath, and a cheap lead's price swing by a tenth.
+        """
+        change = np.clip(targets, prices - 0.5, prices + 0.5)
+        change -= previous
+        np.abs(change, out=change)
         material: npt.NDArray[np.bool_] = change * 1_000 >= previous * self.material_share
-        material &= change > 0
+        material &= change >= ROUNDING_SLACK
+        material &= prices != previous
         return material

@@ -19,6 +19,7 @@ from engine.market.pricing.parts import (
     Ints,
     PartsColumns,
     caps_of,
+    exact_targets,
     prices_of,
 )
 from engine.market.pricing.policy import LeadView, Multipliers, Policy
@@ -31,6 +32,9 @@ Mask = npt.NDArray[np.bool_]
 # follows its target step by step or falls as committed.
 REASONS = ("value", "demand", "age", "seats", "limits")
 _UNCAPPED = 2**31 - 1
+ANY_STEP = 2**31 - 1
+# For so long a lead counts as new, µs.
+NEW_US = 6 * HOUR_US
 # So many leads are repriced at a time.
 BLOCK = 8_192
 
@@ -93,7 +97,7 @@ def _changes(
         age=np.clip(multipliers.age, 1, AGE_MAX),
         seats=np.clip(multipliers.seats, 1, SEATS_MAX),
         previous=previous,
-        step=rails.steps(previous),
+        step=_steps(columns, picked, rails, previous, now),
         floor=floor,
         ceiling=ceiling,
         rate=multipliers.rate,
@@ -101,7 +105,7 @@ def _changes(
         committed_at=previous,
     )
     prices = prices_of(parts)
-    moved = rails.is_material(previous, prices)
+    moved = rails.is_material(previous, prices, exact_targets(parts))
     moved &= columns.changed_at[picked] <= now - rails.cool_down_us
     # What was committed is kept, however small the change and however young the price.
     moved |= (previous > caps) & (prices != previous)
@@ -113,6 +117,14 @@ def _changes(
     numbers = np.array([arm.number for arm in arms], np.int64)
     made = made._replace(policy=numbers[columns.arm[changed]])
     return Change(changed, prices, made, _reasons(columns, changed, made))
+
+
+def _steps(columns: LeadColumns, picked: Any, rails: Rails, previous: Ints, now: int) -> Ints:
+    """The most each price may move. The listing table's price of a new lead is a stopgap: the
+    first that a policy decides for replaces it at once, as long as the lead is new."""
+    is_new = columns.changed_at[picked] == 0
+    is_new &= columns.listed_at[picked] >= now - NEW_US
+    return np.where(is_new, ANY_STEP, rails.steps(previous))
 
 
 def view_of(columns: LeadColumns, picked: Any, now: int) -> LeadView:

@@ -22,7 +22,7 @@ from engine.market.pricing.parts import (
     unpack,
 )
 from engine.market.pricing.policy import Policy, Trials
-from engine.market.pricing.repricing import Arm
+from engine.market.pricing.repricing import ANY_STEP, NEW_US, Arm
 from engine.market.pricing.segments import Segments
 from engine.market.pricing.trust import DAY_US
 from engine.market.standing_terms import StandingTerms
@@ -107,6 +107,10 @@ def test_every_price_is_made_by_its_parts_and_keeps_its_word(name: str, seed: in
         listed(prices, f"lead{number}", chance.randrange(5, 120), chance.randrange(1, 4))
     prices.set_base([f"lead{n}" for n in range(15)], [chance.randrange(3_000, 200_000)] * 15)
     at, words = NOW, {}
+
+    def is_first(lead_id: str, at: int) -> bool:
+        return prices.columns.changed_at[prices.columns.row[lead_id]] == 0 and at - NOW <= NEW_US
+
     for _ in range(120):
         at += chance.choice((1, 60_000_000, HOUR_US // 3, HOUR_US, 10 * HOUR_US))
         lead_id, user = f"lead{chance.randrange(30)}", chance.choice(users)
@@ -126,12 +130,37 @@ def test_every_price_is_made_by_its_parts_and_keeps_its_word(name: str, seed: in
                 parts = unpack(packed)
                 assert price_of(parts) == price != previous
                 assert previous == parts.previous == prices.columns.price[prices.columns.row[each]]
-                assert abs(price - previous) <= max(1, previous // 10)
+                # Only the first price of a policy may be as far off as it likes.
+                assert parts.step == (ANY_STEP if is_first(each, at) else max(1, previous // 10))
+                assert abs(price - previous) <= parts.step
                 most = None if each not in words else committed_at_most(words[each], at)
                 if most is not None:
                     assert price <= max(most, previous - parts.step)
                 words[each] = parts
             accept(prices, proposal, at)
+
+
+def test_a_target_between_two_credits_moves_nothing() -> None:
+    prices, generator = market("fixed@1"), rng()
+    listed(prices, price=10)
+    for base, moved in ((10_400, None), (10_700, None), (10_800, 11), (10_300, None), (10_200, 10)):
+        prices.set_base(["lead"], [base])
+        proposals = prices.propose(NOW + HOUR_US, generator)
+        assert [each.prices for each in proposals] == ([(moved,)] if moved else [])
+        for proposal in proposals:
+            accept(prices, proposal, NOW)
+
+
+def test_only_a_new_lead_leaves_the_listing_table_at_once() -> None:
+    prices, generator = market("fixed@1"), rng()
+    listed(prices, price=40)
+    prices.set_base(["lead"], [80_000])
+    assert [each.prices for each in prices.propose(NOW + NEW_US, generator)] == [(80,)]
+    (late,) = prices.propose(NOW + NEW_US + 1, generator)
+    assert late.prices == (44,)
+    accept(prices, late, NOW + NEW_US + 1)
+    late_enough = NOW + NEW_US + (COMMIT_HOURS + 1) * HOUR_US
+    assert [each.prices for each in prices.propose(late_enough, generator)] == [(48,)]
 
 
 def test_what_is_committed_is_kept_as_time_passes() -> None:

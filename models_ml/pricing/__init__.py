@@ -1,0 +1,1 @@
+"""How pricing does in a simulated market, calibrated on real listings."""

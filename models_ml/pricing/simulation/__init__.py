@@ -1,0 +1,1 @@
+"""A seeded market with hidden valuations, in which pricing policies are compared."""
