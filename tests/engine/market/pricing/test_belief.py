@@ -66,6 +66,10 @@ def test_the_posterior_is_that_of_the_whole_regression(choices: list[int], seed:
     levels, slopes = rng.normal(size=len(parents)), rng.normal(size=2)
     both = np.concatenate((levels, slopes))
     assert np.isclose(belief.variance_of(hierarchy, levels, slopes), both @ covariance @ both)
+    branches = belief.variance_by_branch(hierarchy, levels, np.outer(slopes, np.ones(len(parents))))
+    for branch in hierarchy.levels[0] if hierarchy.levels else ():
+        inside = np.concatenate((levels * (hierarchy.branch == branch), slopes))
+        assert np.isclose(branches[branch], inside @ covariance @ inside)
     spread = belief.covariance(hierarchy)
     assert np.allclose(spread.level, covariance.diagonal()[:-2])
     assert np.allclose(spread.shared, covariance[-2:, :-2])
