@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from engine.market.answers import Claimed, Reply, Request, Undecided
-from engine.market.commands import Command
+from engine.market.commands import Command, Reprice
 
 # A transport carries one encoded batch to a market's book and brings the replies.
 Transport = Callable[[str, bytes], Awaitable[bytes]]
@@ -74,7 +74,9 @@ class MarketClient:
         self._queue_max = queue_max
         self._patience = patience
         self._clock = clock
-        self._lanes: dict[str, _Lane] = {}
+        # By market, and whether they are repricings: those are answered late, and nobody
+        # else's command may wait for them in one call.
+        self._lanes: dict[tuple[str, bool], _Lane] = {}
 
     async def submit(
         self,
@@ -88,9 +90,10 @@ class MarketClient:
 
         Raises BookUnavailable when none came in time, BookBusy when too many wait.
         """
-        lane = self._lanes.get(market)
+        key = (market, isinstance(command, Reprice))
+        lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[market] = _Lane(market, self)
+            lane = self._lanes[key] = _Lane(market, self)
         request = Request(command_id or secrets.token_bytes(16), command, request_hash)
         return await lane.submit(request)
 

@@ -12,16 +12,19 @@ import asyncpg
 import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError, RayActorError
 
+from actors.base_values import model_values
 from actors.cart_shard import CartShard
 from actors.client import BookGone, MarketClient, Transport
 from actors.cluster import NAMESPACE, connect, keep_starting, log_to_stderr
 from actors.intake_desk import IntakeDesk
 from actors.lead_book import LeadBook
+from actors.pricing_agent import PricingAgent
 from actors.scheduler import Scheduler, Turn
 from actors.source_run import Progress
 from engine.adapters.letters import Letters
 from engine.adapters.smtp import Smtp, SmtpServer
 from engine.market.plan import load_plans
+from engine.market.pricing.experiment import plan_of
 from engine.market.rules import SECOND_US
 from engine.market_directory import Market, load_markets
 from engine.settings import Settings
@@ -40,6 +43,7 @@ ACTOR_OPTIONS: dict[str, Any] = {
 READY_SECONDS = 120.0
 SCHEDULER = "scheduler"
 CARTS = "carts:"
+PRICING = "pricing:"
 
 
 class BookActor(LeadBook):
@@ -93,6 +97,43 @@ class CartActor(CartShard):
         return {**self.stats(), "pid": os.getpid()}
 
 
+class PricingActor:
+    """A PricingAgent as a Ray actor; settings that can't be price nothing, and say why."""
+
+    async def __init__(self, market: str, settings: Settings) -> None:
+        log_to_stderr(settings)
+        self._market = market
+        self._agent: PricingAgent | None = None
+        self._problem = ""
+        try:
+            plan = plan_of(settings.pricing_policy, settings.pricing_experiment)
+        except ValueError as error:
+            self._problem = str(error)
+            log.error("prices of %s stay as they are: %s", market, error)
+            return
+        self._agent = PricingAgent(
+            market,
+            settings.database_url,
+            MarketClient(ray_transport()),
+            plan,
+            interval=settings.pricing_interval_ms / 1000,
+            values=model_values,
+            on_fenced=_leave_for_good,
+        )
+        await keep_starting(f"{PRICING}{market}", self._agent.start)
+
+    async def status(self) -> dict[str, Any]:
+        if self._agent is None:
+            said = {"market": self._market, "serving": False, "problem": self._problem}
+        else:
+            said = self._agent.stats()
+        return {**said, "pid": os.getpid()}
+
+    async def stop(self) -> None:
+        if self._agent is not None:
+            await self._agent.stop()
+
+
 class SchedulerActor(Scheduler):
     """The Scheduler as a Ray actor, running sources on the cluster."""
 
@@ -118,8 +159,8 @@ class SchedulerActor(Scheduler):
 
 
 def launch(settings: Settings, on_progress: Callable[[str], None] = lambda _: None) -> None:
-    """Have every market's book and desk, the carts and the scheduler running and serving; a
-    repeat changes nothing, but that carts move when there are more or fewer shards.
+    """Have every market's book, desk and pricing agent, the carts and the scheduler running and
+    serving; a repeat changes nothing, but that carts move when there are more or fewer shards.
 
     Raises RuntimeError naming the actor that did not come up.
     """
@@ -131,6 +172,10 @@ def launch(settings: Settings, on_progress: Callable[[str], None] = lambda _: No
         {f"book:{market}": (BookActor, (market, settings)) for market in markets},
         {f"desk:{market}": (DeskActor, (market, settings)) for market in markets},
         {name: (CartActor, (index, settings)) for name, index in carts.items()},
+        {
+            name: (PricingActor, (name.removeprefix(PRICING), settings))
+            for name in _agents(settings)
+        },
         {SCHEDULER: (SchedulerActor, (settings,))},
     ]
     for stage in stages:
@@ -175,15 +220,24 @@ def _names(settings: Settings) -> list[str]:
     return [
         *(f"{kind}:{market}" for market in markets for kind in kinds),
         *(f"{CARTS}{index}" for index in range(settings.cart_shards)),
+        *_agents(settings),
         SCHEDULER,
     ]
 
 
+def _agents(settings: Settings) -> list[str]:
+    if settings.pricing == "off":
+        return []
+    return [f"{PRICING}{market}" for market in load_markets(settings.markets_file)]
+
+
 def _surplus(settings: Settings) -> list[str]:
-    """Shards of carts from when there were more."""
+    """Shards of carts from when there were more, and agents from when prices were theirs."""
     wanted = set(_names(settings))
     there = ray.util.list_named_actors()
-    return sorted(name for name in there if name.startswith(CARTS) and name not in wanted)
+    return sorted(
+        name for name in there if name.startswith((CARTS, PRICING)) and name not in wanted
+    )
 
 
 def ray_transport() -> Transport:

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -24,6 +24,7 @@ import msgspec
 from actors.client import AWAY, BUSY
 from actors.feed_publisher import FeedPublisher, redis_client, ticks_json
 from actors.matching import Found, Matcher
+from actors.repricing_lane import Arrival, RepricingLane, is_repricing
 from actors.steady_clock import SteadyClock
 from actors.suspects import Suspects
 from engine.adapters.postgres.book_store import BookStore
@@ -61,13 +62,6 @@ _replies = msgspec.msgpack.Encoder().encode
 _json = msgspec.json.Encoder().encode
 
 
-class Arrival(NamedTuple):
-    """One call's commands and who waits for their replies."""
-
-    requests: list[Request]
-    replies: asyncio.Future[list[Reply]]
-
-
 class LeadBook:
     """A market's book, served: `start`, then `submit` batches until `stop`."""
 
@@ -100,6 +94,7 @@ class LeadBook:
         self._monotonic = monotonic
         self._inbox: deque[Arrival] = deque()
         self._queued = 0
+        self._repricings = RepricingLane(monotonic)
         self._wake = asyncio.Event()
         self._serving = False
         self._book = Book()
@@ -150,6 +145,8 @@ class LeadBook:
         if not self._serving:
             return AWAY
         requests = _requests(payload)
+        if is_repricing(requests):
+            return await self._submit_repricings(requests)
         if self._queued + len(requests) > INBOX_MAX:
             return BUSY
         replies: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
@@ -158,6 +155,16 @@ class LeadBook:
         self._wake.set()
         try:
             return _replies(await replies)
+        except _Lost:
+            return AWAY
+
+    async def _submit_repricings(self, requests: list[Request]) -> bytes:
+        """New prices, which let trades go first."""
+        if not self._repricings.has_room(len(requests)):
+            return BUSY
+        self._wake.set()
+        try:
+            return _replies(await self._repricings.carried_out(requests))
         except _Lost:
             return AWAY
 
@@ -176,6 +183,7 @@ class LeadBook:
             "feed_seq": self._feed_seq,
             "published_seq": self._publisher.published_seq,
             "queued": self._queued,
+            "repricings": len(self._repricings),
             "flushes": self._flushes,
             "decided": self._decided,
             "reloads": self._reloads,
@@ -243,7 +251,7 @@ class LeadBook:
         self._drop_inbox()
 
     async def _turn(self) -> None:
-        if not self._inbox:
+        if not self._inbox and not self._repricings:
             self._wake.clear()
             await self._wait()
         arrivals = self._take()
@@ -298,9 +306,12 @@ class LeadBook:
         self._prune_at = self._monotonic() + (PRUNE_AGAIN if more else PRUNE_EVERY)
 
     def _take(self) -> list[Arrival]:
-        """Whole calls, together at most BATCH_MAX commands unless one call alone has more.
-        A call that was in a lost flush comes alone."""
+        """Whole calls, together at most BATCH_MAX commands unless one call alone has more, and a
+        slice of new prices if it is their turn. A call that was in a lost flush comes alone."""
         arrivals: list[Arrival] = []
+        repricing = self._repricings.is_due(trades_wait=bool(self._inbox))
+        if repricing and self._is_suspect(self._repricings.first):
+            return [self._repricings.take()]
         count = 0
         while self._inbox and (not arrivals or count + len(self._inbox[0].requests) <= BATCH_MAX):
             suspect = self._is_suspect(self._inbox[0])
@@ -312,6 +323,8 @@ class LeadBook:
             if suspect:
                 break
         self._queued -= count
+        if repricing and not (arrivals and self._is_suspect(arrivals[0])):
+            arrivals.append(self._repricings.take())
         return arrivals
 
     def _is_suspect(self, arrival: Arrival) -> bool:
@@ -430,7 +443,7 @@ class LeadBook:
         of seq, and the contacts of leads bought, now or in a repeated answer."""
         leads = self._book.leads
         if outcome.listed or outcome.updated:
-            await store.write_listings(outcome.listed, outcome.updated, leads, now)
+            await store.write_listings(outcome.listed, outcome.updated, leads, outcome.priced, now)
         if outcome.merged_into:
             await store.write_merges(outcome.merged_into)
         if outcome.ended:
@@ -503,6 +516,7 @@ class LeadBook:
                 arrival.replies.set_exception(_Lost())
         self._inbox.clear()
         self._queued = 0
+        self._repricings.drop(_Lost)
 
 
 class _Lost(Exception):
@@ -562,5 +576,5 @@ def _ticks(outcome: Outcome, now: int) -> list[tuple[int, str, str, str]]:
             tick.reason,
             ticks_json(tick.lead_ids, tick.prices),
         )
-        for position, tick in outcome.ticks
+        for position, tick, _ in outcome.ticks
     ]

@@ -19,7 +19,8 @@ from engine.market.buyer_events import BuyerEvent
 from engine.market.lead import Lead
 from engine.market.listing import Listing
 from engine.market.notices import Cause, Telling
-from engine.market.outcome import Outcome, StoredAnswer
+from engine.market.outcome import Outcome, Priced, StoredAnswer
+from engine.market.outcome import Tick as Repricing
 from engine.market.plan import Plan
 
 
@@ -131,6 +132,7 @@ class BookStorage(JournalReader, Protocol):
         listed: Mapping[str, Listing],
         updated: Mapping[str, Listing],
         leads: Mapping[str, Lead],
+        priced: Mapping[str, Priced],
         at: int,
     ) -> None: ...
 
@@ -144,7 +146,7 @@ class BookStorage(JournalReader, Protocol):
 
     async def write_fair_trading(self, outcome: Outcome, at: int) -> None: ...
 
-    async def write_ticks(self, ticks: Sequence[tuple[int, e.LeadsRepriced]], at: int) -> None: ...
+    async def write_ticks(self, ticks: Sequence[Repricing], at: int) -> None: ...
 
     async def write(
         self,

@@ -64,6 +64,13 @@ class Settings(BaseSettings):
     claim_window_ms: int = Field(250, ge=0, le=500)
     offer_seconds: int = Field(300, ge=1, le=86_400)
 
+    # Prices: whether agents work them out, by which policy (empty: the default one), compared
+    # with which other on a share of the leads, and how often a whole market is repriced.
+    pricing: Literal["on", "off"] = "on"
+    pricing_policy: str = ""
+    pricing_experiment: str = ""
+    pricing_interval_ms: int = Field(60_000, ge=100, le=3_600_000)
+
     # Carts: shards of timers, and when buyers are reminded, minutes before a hold ends.
     cart_shards: int = Field(1, ge=1, le=64)
     reminder_minutes: list[Annotated[int, Field(ge=1, le=7 * 24 * 60)]] = Field(

@@ -9,12 +9,13 @@ import msgspec
 
 from engine.intake.assignment import Offered, Standing
 from engine.intake.listing import GONE_STATUSES, LISTABLE_STATUSES
-from engine.intake.offer import starting_price
+from engine.intake.offer import starting_parts
 from engine.intake.prepared import Stated
 from engine.intake.quality import agreement_of, quality_of_lead
 from engine.intake.survivorship import survive
 from engine.market.commands import Command, ListLead, Relist, UpdateLead, Withdraw
-from engine.market.listing import Listing
+from engine.market.listing import Listing, QualityParts
+from engine.market.pricing.parts import pack, price_of
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -27,7 +28,10 @@ def offer_of(said: Sequence[Stated], seats_left: int | None) -> tuple[Listing, i
     seats = min(each.seats for each in said)
     if seats_left is not None:
         seats = min(seats, seats_left)
-    return msgspec.structs.replace(listing, quality=quality.score), seats
+    listing = msgspec.structs.replace(
+        listing, quality=quality.score, quality_parts=QualityParts(**quality._asdict())
+    )
+    return listing, seats
 
 
 def news_of(
@@ -41,7 +45,8 @@ def news_of(
     offered = standing.identity.offered
     if offered == "never":
         if status in LISTABLE_STATUSES:
-            yield ListLead(lead_id, starting_price(listing, seats), seats, listing)
+            made = starting_parts(listing, seats)
+            yield ListLead(lead_id, price_of(made), seats, listing, pack(made))
         return
     if standing.told != listing_digest(listing):
         yield UpdateLead(lead_id, listing)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from engine.intake.record import SourceRecord
 from engine.market.listing import Listing
+from engine.market.pricing.parts import PriceParts, price_of
+from engine.market.pricing.policies import LISTED
 
 # (who offers the property, to whom) -> how many buyers may have the lead.
 SEATS = {
@@ -36,13 +38,18 @@ def starting_price(listing: Listing, max_buyers: int) -> int:
 
     Raises ValueError when `max_buyers` is below 1.
     """
+    return price_of(starting_parts(listing, max_buyers))
+
+
+def starting_parts(listing: Listing, max_buyers: int) -> PriceParts:
+    """What makes the starting price: the base in thousandths of a credit, within the bounds."""
     if max_buyers < 1:
         raise ValueError(f"max_buyers is {max_buyers}; a lead needs at least one seat")
     fixed, dollars_per_credit, most = _LEASE if _is_lease(listing.property_type) else _SALE
     base = min(most, fixed + (listing.list_price or 0) // dollars_per_credit)
     per_mille = 500 + min(1000, max(0, round(listing.quality * 1000)))
     exclusive = _EXCLUSIVE_FACTOR if max_buyers == 1 else 1
-    return max(PRICE_LEAST, min(PRICE_MOST, (base * per_mille * exclusive + 500) // 1000))
+    return PriceParts(LISTED, base * per_mille * exclusive, floor=PRICE_LEAST, ceiling=PRICE_MOST)
 
 
 def _is_lease(property_type: str | None) -> bool:

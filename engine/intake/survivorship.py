@@ -10,10 +10,10 @@ import msgspec
 from engine.intake.listing import GONE_STATUSES
 from engine.intake.mask import MASK
 from engine.intake.readings import moment_of
-from engine.market.listing import Listing
+from engine.market.listing import PUBLIC_FACTS, Listing
 
 _ALWAYS = ("quality", "fraud_flag", "sources", "is_sample")
-_FIELDS = tuple(name for name in Listing.__struct_fields__ if name not in _ALWAYS)
+_FIELDS = tuple(name for name in PUBLIC_FACTS if name not in _ALWAYS)
 # What changes while a home is on offer: the latest word counts.
 _VOLATILE = frozenset({"list_price", "standard_status"})
 # A pair is taken from one claim: the latitude of one source and the longitude of another

@@ -29,7 +29,7 @@ from engine.market.buyer_events import BuyerEvent
 from engine.market.contest import Contest
 from engine.market.instant import rfc3339
 from engine.market.lead import AVAILABLE, Lead
-from engine.market.outcome import Entry, Movement, Outcome, StoredAnswer, ThinLead
+from engine.market.outcome import Entry, Movement, Outcome, Priced, StoredAnswer, ThinLead, Tick
 
 MISMATCH = c.Refused(
     "idempotency-mismatch", "this Idempotency-Key was used with another request body"
@@ -143,7 +143,23 @@ class _Batch:
             return decision, False
         if decision is not None:
             self.record(decision)
+            if isinstance(decision, e.LeadsRepriced):
+                self._tick(command, decision)
+            elif isinstance(command, c.ListLead):
+                self.outcome.priced[command.lead_id] = Priced(None, command.parts or None)
         return self._answer(command, decision, account), decision is not None
+
+    def _tick(self, command: c.Command, event: e.LeadsRepriced) -> None:
+        """Note the tick just recorded, with what made its prices."""
+        assert isinstance(command, c.Reprice)
+        asked = zip(command.lead_ids, command.prices, strict=True)
+        made = dict(zip(asked, command.parts, strict=False))
+        changed = zip(event.lead_ids, event.prices, strict=True)
+        parts = tuple(made[pair] for pair in changed) if made else ()
+        position = self.outcome.position
+        self.outcome.ticks.append(Tick(position, event, parts))
+        for number, lead_id in enumerate(event.lead_ids):
+            self.outcome.priced[lead_id] = Priced(position, parts[number] if parts else None)
 
     def _pending(self, request: Request) -> Answer | None:
         """The answer to who asks again about a claim that is collected already. It is not tried
@@ -234,7 +250,6 @@ class _Batch:
         self.book.apply(event, self.now)
         outcome.position += 1
         if isinstance(event, e.LeadsRepriced):
-            outcome.ticks.append((outcome.position, event))
             outcome.leads.update((id_, self.book.leads[id_]) for id_ in event.lead_ids)
             outcome.entries.append(Entry(outcome.position, None, event, None))
             if len(self.book.standing):

@@ -17,12 +17,14 @@ class _Command(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True)
 
 
 class ListLead(_Command, frozen=True):
-    """Offer a lead at `price` credits with `max_buyers` seats."""
+    """Offer a lead at `price` credits with `max_buyers` seats. `parts` are the packed parts of
+    the price (`engine.market.pricing.parts`), empty if nobody knows them."""
 
     lead_id: str
     price: int
     max_buyers: int
     listing: Listing
+    parts: bytes = b""
 
 
 class UpdateLead(_Command, frozen=True):
@@ -65,11 +67,18 @@ class Relist(_Command, frozen=True):
 
 
 class Reprice(_Command, frozen=True):
-    """New prices of at most 2,000 leads, in step with `lead_ids`."""
+    """New prices of at most 2,000 leads, in step with `lead_ids`.
+
+    With `previous`, in step too, a lead whose price is no longer that one is left out.
+    `parts` are the packed parts of each price; without them what made the old price is
+    forgotten with it.
+    """
 
     lead_ids: tuple[str, ...]
     prices: tuple[int, ...]
     reason: str
+    previous: tuple[int, ...] = ()
+    parts: tuple[bytes, ...] = ()
 
 
 class Hold(_Command, frozen=True):

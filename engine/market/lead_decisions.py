@@ -115,19 +115,26 @@ class LeadDecisions(BookState):
     def _reprice(
         self, command: c.Reprice, now: int, account: Account | None
     ) -> e.Event | Refused | None:
-        """Prices that change nothing, or of leads no longer offered, are left out."""
+        """Prices that change nothing, of leads no longer offered, or that set out from another
+        price than the lead's are left out."""
         if len(command.lead_ids) != len(command.prices):
             return Refused("validation", "lead_ids and prices differ in length")
+        for column in (command.previous, command.parts):
+            if column and len(column) != len(command.lead_ids):
+                return Refused("validation", "previous and parts are in step with lead_ids")
         if len(command.lead_ids) > c.REPRICE_LEADS_MAX:
             return Refused("validation", f"more than {c.REPRICE_LEADS_MAX} leads in one command")
         if any(price < 1 for price in command.prices):
             return Refused("validation", "a price is at least 1 credit")
         changed = [
             (lead_id, price)
-            for lead_id, price in zip(command.lead_ids, command.prices, strict=True)
+            for number, (lead_id, price) in enumerate(
+                zip(command.lead_ids, command.prices, strict=True)
+            )
             if (lead := self.leads.get(lead_id)) is not None
             and (lead.state, "reprice") in MOVES
             and lead.price != price
+            and (not command.previous or lead.price == command.previous[number])
         ]
         if not changed:
             return None

@@ -39,6 +39,22 @@ class Entry(NamedTuple):
     thin: ThinLead | None
 
 
+class Tick(NamedTuple):
+    """A repricing at a journal position; `parts` in step with its leads, or empty."""
+
+    position: int
+    event: e.LeadsRepriced
+    parts: tuple[bytes, ...] = ()
+
+
+class Priced(NamedTuple):
+    """Where a lead got its price: the tick's position, None for its listing. `parts` are packed,
+    None if nobody knows them."""
+
+    position: int | None
+    parts: bytes | None
+
+
 class Movement(NamedTuple):
     """Credits of a hold's fee: to the buyer if `amount` is positive, else from them."""
 
@@ -83,7 +99,9 @@ class Outcome:
         # Standing orders that changed, as they are now or were at their end.
         self.standing: dict[str, StandingOrder] = {}
         self.cancelled: set[str] = set()
-        self.ticks: list[tuple[int, e.LeadsRepriced]] = []
+        self.ticks: list[Tick] = []
+        # Leads that got a price, listed or repriced: the last one of each.
+        self.priced: dict[str, Priced] = {}
         self.buyer_events: list[BuyerEvent] = []
 
     def whole_leads(self) -> set[str]:

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from engine.market.fair_housing import filter_fields
+
 SeatsWanted = Literal["any", "exclusive", "shared"]
 
 
@@ -35,6 +37,9 @@ class StandingFilter(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     bedrooms_total_min: int | None = None
     bedrooms_total_max: int | None = None
     price_min: int | None = None
+
+
+filter_fields(StandingFilter.__struct_fields__)
 
 
 class Hours(msgspec.Struct, frozen=True):

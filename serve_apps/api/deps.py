@@ -25,6 +25,7 @@ from serve_apps.api.lead_directory import LeadDirectory
 from serve_apps.api.market_board import MarketBoard
 from serve_apps.api.passwords import Passwords
 from serve_apps.api.rate_limits import RateLimits, redis_client
+from serve_apps.api.sightings import Sightings
 from serve_apps.api.tokens import AccessTokens, RefreshTokens
 from serve_apps.api.trading import KeysInFlight
 from serve_apps.api.traffic import Traffic
@@ -56,6 +57,7 @@ class Deps:
     passwords: Passwords
     rate_limits: RateLimits
     traffic: Traffic
+    sightings: Sightings
     feed: Feed
     feed_accounts: AccountAuthenticator
     upload_checks: UploadChecks
@@ -148,6 +150,7 @@ async def _assemble(
         passwords=Passwords(),
         rate_limits=RateLimits(redis),
         traffic=traffic,
+        sightings=Sightings(pool, traffic.replica, traffic.registry),
         feed=feed,
         feed_accounts=feed_accounts,
         upload_checks=UploadChecks(settings.mappings_dir, settings.markets_file),
@@ -157,11 +160,13 @@ async def _assemble(
     accounts.start()
     feed_accounts.start()
     await feed.start()
+    deps.sightings.start()
     deps.readiness["feed"] = lambda: feed.hub.alive
     return deps
 
 
 async def close_deps(deps: Deps) -> None:
+    await deps.sightings.stop()
     await deps.feed.stop()
     await deps.feed_accounts.stop()
     await deps.accounts.stop()

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from engine.market.fair_housing import UNLISTED, refused_field
 from serve_apps.api.answers import problem_answer
 from serve_apps.api.call import SCOPE_KEY, Call
 from serve_apps.api.deps import Deps
@@ -222,6 +223,9 @@ class Gate:
         for name in sorted(names):
             if name not in endpoint.query_names:
                 shown = name.encode("utf-8", "replace").decode()[:100]
+                refusal = refused_field(shown) if endpoint.tag == "leads" else None
+                if refusal is not None and refusal.rule != UNLISTED:
+                    raise invalid(f"query.{shown}", refusal.message)
                 known = ", ".join(sorted(endpoint.query_names)) or "none"
                 raise invalid(f"query.{shown}", f"unknown parameter; this route takes {known}")
 

@@ -9,13 +9,17 @@ from typing import Any
 
 import asyncpg
 
-from engine.adapters.postgres import market_overview
+from engine.adapters.postgres import market_overview, pricing_state
+from engine.market.pricing.depth import depth_of
 from engine.market_directory import Market
 
 # What took long to count is kept longer: this many times as long, and never over a second.
 REST_FACTOR = 20
 FRESH_SECONDS_MAX = 1.0
 INDEX_BASE = 100
+# Orders rest for days and odds are those of a week.
+DEPTH_SECONDS = 10.0
+NO_AGENT = "prices of this market are not worked out by an agent"
 
 
 class MarketBoard:
@@ -31,6 +35,8 @@ class MarketBoard:
         self._entries: dict[str, dict[str, Any]] = {}
         self._bases: dict[str, float] = {}
         self._reading = asyncio.Lock()
+        # Depth and odds of each market, and until when they are fresh enough.
+        self._depths: dict[str, tuple[float, dict[str, Any]]] = {}
 
     async def entries(self) -> dict[str, dict[str, Any]]:
         """The contract's entry of each market, by slug, in configured order; up to a second
@@ -43,6 +49,17 @@ class MarketBoard:
                     took = time.monotonic() - began
                     self._stale_at = began + min(FRESH_SECONDS_MAX, REST_FACTOR * took)
         return self._entries
+
+    async def depth(self, market: str) -> dict[str, Any]:
+        """`depth` and `fill_odds` of a market there is, up to DEPTH_SECONDS old."""
+        stale_at, found = self._depths.get(market, (float("-inf"), {}))
+        if time.monotonic() >= stale_at:
+            async with self._reading:
+                stale_at, found = self._depths.get(market, (float("-inf"), {}))
+                if time.monotonic() >= stale_at:
+                    found = await _in_depth(self._pool, market)
+                    self._depths[market] = (time.monotonic() + DEPTH_SECONDS, found)
+        return found
 
     async def _read(self) -> dict[str, dict[str, Any]]:
         found = await market_overview.overview(self._pool, list(self._markets))
@@ -73,3 +90,12 @@ class MarketBoard:
             if settled:
                 self._bases[market] = base
         return round(INDEX_BASE * mean_price / base, 1)
+
+
+async def _in_depth(pool: asyncpg.Pool, market: str) -> dict[str, Any]:
+    orders = await pricing_state.top_prices(pool, market)
+    summary = await pricing_state.summary(pool, market)
+    return {
+        "depth": [band._asdict() for band in depth_of(orders)],
+        "fill_odds": summary.get("fill_odds", {"levels": None, "reason": NO_AGENT}),
+    }

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from actors.client import BookBusy, BookUnavailable
 from engine.adapters.postgres.idempotency import OtherBody
+from engine.market.fair_housing import UNLISTED, refused_field
 
 log = logging.getLogger(__name__)
 
@@ -127,9 +128,18 @@ def of_validation(errors: Sequence[Mapping[str, Any]], root: str | None = None) 
         if root is not None:
             parts.insert(0, root)
         location = ".".join(parts).encode("utf-8", "replace").decode()[:LOCATION_MAX]
-        shown.append({"location": location, "message": error["msg"]})
+        shown.append({"location": location, "message": _message(error, parts)})
     first = shown[0] if shown else {"location": "request", "message": "not valid"}
     return Problem("validation", f"{first['location']}: {first['message']}", errors=shown)
+
+
+def _message(error: Mapping[str, Any], parts: list[str]) -> str:
+    """What is wrong; of a filter's field that fair housing knows, the rule."""
+    if error["type"] == "extra_forbidden" and "filter" in parts[:-1]:
+        refusal = refused_field(parts[-1])
+        if refusal is not None and refusal.rule != UNLISTED:
+            return refusal.message.encode("utf-8", "replace").decode()
+    return str(error["msg"])
 
 
 # What asyncpg raises when the database is away, overloaded or too slow to answer now.

@@ -9,6 +9,7 @@ import msgspec
 
 from engine.adapters.postgres.search import RANGES, has_words
 from engine.adapters.postgres.standing_orders import Standing
+from engine.market.fair_housing_text import refused_text
 from engine.market.instant import rfc3339
 from engine.market.standing_reasons import DAYS, clock
 from engine.market.standing_terms import Hours, StandingFilter, StandingTerms
@@ -122,6 +123,9 @@ def _minute(text: str) -> int:
 
 def _checked(terms: StandingTerms) -> StandingTerms:
     asked, where = terms.filter, "body.filter"
+    refusal = refused_text(asked.q) if asked.q is not None else None
+    if refusal is not None:
+        raise invalid(f"{where}.q", refusal.message)
     if asked.near is not None:
         if asked.radius_m is None:
             raise invalid(f"{where}.near", "needs radius_m")

@@ -28,6 +28,7 @@ from engine.adapters.local.installation import (
 from engine.adapters.local.run_record import BrokenRecord
 from engine.settings import Settings
 from serve_apps.cli.evaluate import evaluations
+from serve_apps.cli.models import models
 from serve_apps.cli.simulate import simulate
 from serve_apps.cli.steps import StepFailed, Steps
 
@@ -41,6 +42,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(evaluations, name="eval")
+app.add_typer(models, name="models")
 app.command()(simulate)
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON on standard output.")]
 
@@ -228,6 +230,38 @@ def ingest(
         summary = run(settings, steps, source=source, market=market, afresh=afresh)
     if as_json:
         _answer(summary)
+
+
+@app.command()
+def replay(
+    policy: Annotated[str, typer.Option(help="The policy, as name@version.")],
+    market: Annotated[
+        list[str] | None, typer.Option(help="Only this market; may be repeated.")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Price the market every so many minutes.")] = 15,
+    leads: Annotated[int, typer.Option(min=0, help="Show so many leads, furthest apart.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """The recorded journal under another pricing policy. Changes nothing."""
+    from serve_apps.cli import replay as replaying
+
+    steps = Steps()
+    configured = _settings()
+    with _reported(steps):
+        settings = resolve_settings(configured)
+        require(settings, "database_url")
+        try:
+            outcomes = replaying.replay(
+                settings.database_url, policy, market or [], every_minutes=every, leads=leads
+            )
+        except ValueError as error:
+            steps.say(str(error))
+            raise typer.Exit(2) from error
+    if as_json:
+        _answer(replaying.as_json(policy, outcomes))
+    else:
+        for table in replaying.as_tables(policy, outcomes):
+            Console().print(table)
 
 
 @app.command()

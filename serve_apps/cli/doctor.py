@@ -21,6 +21,8 @@ from engine.adapters.local.run_record import BrokenRecord
 from engine.adapters.postgres.pool import open_pool
 from engine.adapters.postgres.source_state import states as source_states
 from engine.adapters.smtp import SmtpServer
+from engine.market.pricing.experiment import plan_of
+from engine.market.pricing.parts import price_of, unpack
 from engine.market_directory import load_markets
 from engine.settings import Settings
 from serve_apps.cli import health
@@ -28,6 +30,7 @@ from serve_apps.cli import health
 _DISK_GB_MIN = 2.0
 _PORT_RANGE_FROM = 32_768
 _FAILURES_TOLD = 3
+_EXPLAINED_MAX = 20_000
 _DRIFT_REMEDY = "compare its pages with its parser; see docs/Operations.md, section Sources"
 
 
@@ -144,6 +147,7 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "jwt secret", False, "shorter than 32 characters", "set a longer AIQLEADS_JWT_SECRET"
         )
+    yield _prices(settings)
     if url := settings.smtp_url.get_secret_value():
         yield _mail(url, settings)
     if settings.http_port >= _PORT_RANGE_FROM:
@@ -153,6 +157,19 @@ def _settings(settings: Settings) -> Iterator[Finding]:
             f"{settings.http_port} lies where the kernel takes ports for outgoing connections",
             f"set AIQLEADS_HTTP_PORT below {_PORT_RANGE_FROM}",
         )
+
+
+def _prices(settings: Settings) -> Finding:
+    """Whether there are such policies; the agents themselves are looked at as what runs."""
+    if settings.pricing == "off":
+        return Finding("prices", True, "stay as they are: AIQLEADS_PRICING is off")
+    try:
+        plan = plan_of(settings.pricing_policy, settings.pricing_experiment)
+    except ValueError as error:
+        return Finding(
+            "prices", False, str(error), "mend AIQLEADS_PRICING_POLICY or _PRICING_EXPERIMENT"
+        )
+    return Finding("prices", True, f"by {' and '.join(plan.arms)}")
 
 
 def _mail(url: str, settings: Settings) -> Finding:
@@ -218,9 +235,28 @@ async def _database(database_url: str) -> list[Finding]:
         found += [Finding("books", False, problem, remedy) for problem in problems]
         if not problems:
             found.append(Finding("books", True, "ledger, seats and journal agree"))
+        found.append(await _explained(database_url))
         found += await _sources(database_url)
         found += await _mails(database_url)
     return found
+
+
+async def _explained(database_url: str) -> Finding:
+    """Whether prices are made by the parts they are stored with, of some leads."""
+    connection = await asyncpg.connect(database_url, timeout=5)
+    try:
+        rows = await connection.fetch(
+            "SELECT lead_id, price, price_parts FROM lead_trading"
+            " WHERE price_parts IS NOT NULL LIMIT $1",
+            _EXPLAINED_MAX,
+        )
+    finally:
+        await connection.close()
+    wrong = [row[0] for row in rows if price_of(unpack(row[2])) != row[1]]
+    if not wrong:
+        return Finding("explained prices", True, f"{len(rows)} are what their parts make")
+    detail = f"{len(wrong)} of {len(rows)} are not what their parts make, as {wrong[0]}"
+    return Finding("explained prices", False, detail, "see docs/Operations.md, section Prices")
 
 
 async def _mails(database_url: str) -> list[Finding]:

@@ -104,6 +104,42 @@ def resolution(
     raise typer.Exit(0 if outcome.passed else 1)
 
 
+@evaluations.command()
+def value(captures: Captures, train: Train = None, as_json: Json = False) -> None:
+    """The shipped base value's figures, and whether comparables tell what becomes of a home."""
+    from models_ml.value.captured_market import NotMeasured, evaluate_captures
+    from models_ml.value.value_model import load
+
+    del train  # The base value is trained by `aiqleads models train value`.
+    model = load()
+    metadata = model.metadata
+    if metadata is None:
+        typer.echo(f"the packaged model can't be used: {model.reason}", err=True)
+        raise typer.Exit(1)
+    try:
+        captured = evaluate_captures(captures)
+    except NotMeasured as missing:
+        typer.echo(f"{missing}; {_FOLDERS}", err=True)
+        raise typer.Exit(2) from missing
+    found = {"trained_on": metadata.trained_on, "metrics": metadata.metrics}
+    counted = captured._asdict() | {
+        name: getattr(captured, name)._asdict() for name in ("left", "cut")
+    }
+    if as_json:
+        typer.echo(json.dumps(found | {"captured": counted}, indent=2))
+        return
+    typer.echo(f"trained on {metadata.trained_on}")
+    for metric, number in metadata.metrics.items():
+        typer.echo(f"  {metric:<22} {number:,}")
+    typer.echo(f"captured: {captured.came} homes came in {captured.days} days, by their price")
+    for name, told in (("left the market", captured.left), ("price was cut", captured.cut)):
+        typer.echo(
+            f"  {name:<16} {told.share:.0%} within 28 days; cheaper half {told.cheaper_half:.0%},"
+            f" dearer {told.dearer_half:.0%}; AUC {told.auc:.2f}"
+            f" ({told.auc_least:.2f} to {told.auc_most:.2f}; 0.5 tells nothing)"
+        )
+
+
 @contextlib.contextmanager
 def reading_bar(records: int) -> Iterator[Callable[[int], None]]:
     """A bar on standard error that moves with the sample world's records."""

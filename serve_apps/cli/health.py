@@ -192,11 +192,15 @@ def examine_actors(
 def _actor(name: str, said: dict[str, Any] | None, log: str) -> Health:
     if said is None:
         return Health(name, False, "does not answer", log=log)
+    if said.get("problem"):
+        return Health(name, False, str(said["problem"]), pid=said.get("pid"), log=log)
     if not said["serving"]:
         return Health(name, False, "is not serving yet", pid=said.get("pid"), log=log)
     detail = f"{said['leads']} leads, feed at {said['feed_seq']}" if "leads" in said else "serving"
     if "carts" in said:
         detail = f"{said['carts']} carts, {said['waiting']} buyers to be told"
+    if "policy" in said:
+        detail = f"{said['priced']} leads by {said['policy']}, {said['prices_changed']} new prices"
     if "runs" in said:
         detail = f"running {', '.join(said['runs'])}" if said["runs"] else "waiting for a turn"
     return Health(name, True, detail, pid=said.get("pid"), log=log)

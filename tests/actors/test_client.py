@@ -70,7 +70,7 @@ def scripted(
 
 async def left_over(client: MarketClient) -> tuple[int, int]:
     """Calls in flight and commands waiting, once the calls under way have ended."""
-    lane = client._lanes["austin"]
+    lane = client._lanes["austin", False]
     if lane.calls:
         await asyncio.wait(lane.calls)
         await asyncio.sleep(0)
@@ -199,7 +199,7 @@ async def test_a_cancelled_call_task_frees_its_place() -> None:
     asked = asyncio.create_task(client.submit("austin", command(1)))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    for call in list(client._lanes["austin"].calls):
+    for call in list(client._lanes["austin", False].calls):
         call.cancel()
     with pytest.raises(BookUnavailable):
         await asked

@@ -213,6 +213,20 @@ async def test_contacts_are_in_contacts_only(house: TradingHouse, desk: IntakeDe
     await house.audit()
 
 
+async def test_the_qualitys_parts_are_journalled_and_not_shown(
+    house: TradingHouse, desk: IntakeDesk
+) -> None:
+    await take(desk, [own(record(remarks="Motivated seller"), house)])
+    (entry,) = await house.pool.fetch(
+        "SELECT event->'listing' ? 'quality_parts' AS journalled, public::text AS shown"
+        " FROM market_events WHERE market = $1",
+        house.market,
+    )
+    assert entry["journalled"]
+    assert '"quality"' in entry["shown"]
+    assert not any(part in entry["shown"] for part in ("quality_parts", "contactability"))
+
+
 @pytest.mark.parametrize("named_first", [True, False], ids=["named-first", "printed-first"])
 async def test_one_source_prints_whom_another_names(
     house: TradingHouse, desk: IntakeDesk, named_first: bool

@@ -98,4 +98,6 @@ def settings(
         data_dir=folder,
         markets_file=folder / "markets.toml",
         ingest_schedule="off",
+        # Tests count credits: a lead costs what it was listed for.
+        pricing="off",
     )

@@ -18,7 +18,7 @@ from engine.adapters.memory.schema import Schema
 from engine.adapters.postgres.book_store import BookStore
 from engine.market.answers import Contact
 from engine.market.instant import from_datetime
-from engine.market.listing import Listing
+from engine.market.listing import PUBLIC_FACTS, Listing
 
 # What a history leaves behind, market by market.
 DUMPED = (
@@ -190,7 +190,7 @@ def _as_in_memory(table: str, row: asyncpg.Record) -> dict[str, Any]:
         values["listing"] = Listing(
             **{
                 name: tuple(values[name]) if name == "sources" else values[name]
-                for name in Listing.__struct_fields__
+                for name in PUBLIC_FACTS
             }
         )
     return {name: values[name] for name in _COLUMNS[table]}

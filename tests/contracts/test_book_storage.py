@@ -18,7 +18,7 @@ from engine.market.answers import Bought, Done
 from engine.market.book import Book
 from engine.market.lead import Lead, PastHold, Seat
 from engine.market.listing import Listing
-from engine.market.outcome import Entry, Outcome, StoredAnswer
+from engine.market.outcome import Entry, Outcome, StoredAnswer, Tick
 from engine.market.plan import load_plans
 from engine.market.standing_orders import StandingOrder
 from engine.market.standing_terms import StandingTerms
@@ -65,7 +65,9 @@ class Writer:
         lead_id = _id("lead")
         self.leads[lead_id] = Lead(10, max_buyers)
         async with self.store.flush(self.epoch):
-            await self.store.write_listings({lead_id: listing or Listing()}, {}, self.leads, NOW)
+            await self.store.write_listings(
+                {lead_id: listing or Listing()}, {}, self.leads, {}, NOW
+            )
         return lead_id
 
     async def sell(self, lead_id: str, user_id: str, order_id: str, **changed: Any) -> None:
@@ -421,7 +423,7 @@ async def test_what_is_published_is_read_back(writer: Writer) -> None:
     assert await store.feed_seq() == 3
     async with store.flush(writer.epoch):
         ticks = [
-            (position, e.LeadsRepriced("a", ("a", "b"), (position, 2), "demand"))
+            Tick(position, e.LeadsRepriced("a", ("a", "b"), (position, 2), "demand"))
             for position in (5, 6, 8)
         ]
         await store.write_ticks(ticks, NOW)

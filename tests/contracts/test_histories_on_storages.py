@@ -16,7 +16,7 @@ from engine.market import commands as c
 from engine.market.answers import Reply, Request
 from engine.market.book import Book
 from engine.market.fingerprint import fingerprint
-from engine.market.listing import Listing
+from engine.market.listing import PUBLIC_FACTS, Listing
 from engine.market.plan import load_plans
 from engine.market.standing_terms import StandingFilter, StandingTerms
 from engine.ports import Committed
@@ -142,7 +142,9 @@ class History:
             (
                 *(c.Join(lead_id, user) for _ in range(5)),
                 c.Leave(lead_id, user),
-                c.ListLead(lead_id, rng.randint(1, 30), rng.randint(1, 3), listing),
+                c.ListLead(
+                    lead_id, rng.randint(1, 30), rng.randint(1, 3), listing, rng.randbytes(3)
+                ),
                 c.ListLead(lead_id, rng.randint(1, 30), rng.randint(1, 3), listing),
                 *(c.Hold(lead_id, user, term) for _ in range(5)),
                 c.Extend(lead_id, user, term),
@@ -150,6 +152,13 @@ class History:
                 c.Buy(lead_id, user, rng.randbytes(8).hex(), from_cart=rng.random() < 0.3),
                 c.Buy(lead_id, user, rng.randbytes(8).hex(), max_price=rng.randint(1, 30)),
                 c.Reprice((lead_id, self.leads[0]), (rng.randint(1, 40), 7), "demand"),
+                c.Reprice(
+                    (lead_id, self.leads[0]),
+                    (rng.randint(1, 40), 9),
+                    "demand",
+                    rng.choice(((), (7, 7), (9, 7))),
+                    (rng.randbytes(4), rng.randbytes(4)),
+                ),
                 c.UpdateLead(lead_id, listing),
                 c.Withdraw(lead_id, "gone", rng.choice((None, self.leads[0]))),
                 c.Merge(lead_id, rng.choice(self.leads)),
@@ -229,5 +238,5 @@ async def test_the_memory_has_every_column(database_url: str) -> None:
     known = Schema().tables()
     missing = {(table, column) for table, column in rows if column not in known[table].columns}
     # The listing is one column, and what is derived from it none.
-    missing -= {("leads", column) for column in (*Listing.__struct_fields__, "location", "search")}
+    missing -= {("leads", column) for column in (*PUBLIC_FACTS, "location", "search")}
     assert missing == {("markets", "name")}

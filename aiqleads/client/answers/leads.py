@@ -56,11 +56,18 @@ class Teaser(LeadNow, frozen=True, kw_only=True):
 
 
 class LeadPrice(Answer, frozen=True, kw_only=True):
-    """A lead's price now, what makes it, and how it came there."""
+    """A lead's price now, what makes it, what it will be at most, and how it came there.
+
+    `factors` make exactly `price`, by `formula`; `path` begins now and goes on hour by hour as
+    far as is committed to if nobody acts on the lead; `history` begins with the newest price.
+    """
 
     lead_id: str
     price: int
+    policy: str | None = None
+    formula: str = ""
     factors: tuple[dict[str, Any], ...] = ()
+    path: tuple[dict[str, Any], ...] = ()
     history: tuple[dict[str, Any], ...] = ()
 
 
@@ -73,8 +80,34 @@ class LeadCounts(Answer, frozen=True, kw_only=True):
     withdrawn: int = 0
 
 
+class DepthBand(Answer, frozen=True, kw_only=True):
+    """Standing orders with a top price from `price_min` to `price_max` credits; None: no end."""
+
+    price_min: int
+    price_max: int | None
+    orders: int
+
+
+class LevelOdds(Answer, frozen=True, kw_only=True):
+    """Of a price `level` relative to what a lead is worth; None where too little was seen."""
+
+    level: float
+    within_hour: float | None
+
+
+class FillOdds(Answer, frozen=True, kw_only=True):
+    """Odds by level, or the `reason` why nothing is known yet."""
+
+    levels: tuple[LevelOdds, ...] | None = None
+    reason: str | None = None
+
+
 class Market(Answer, frozen=True, kw_only=True):
-    """A market at a glance; `seq` is the newest number of its feed."""
+    """A market at a glance; `seq` is the newest number of its feed.
+
+    Asked for alone, it comes with `depth`, its standing demand by top price, and `fill_odds`,
+    the odds that a lead at a price level sells a seat within an hour.
+    """
 
     market: str
     name: str
@@ -82,3 +115,5 @@ class Market(Answer, frozen=True, kw_only=True):
     seq: int
     price_index: float | None = None
     world: str | None = None
+    depth: tuple[DepthBand, ...] = ()
+    fill_odds: FillOdds | None = None

@@ -69,7 +69,7 @@ def lead(lead_id: str) -> Call[Teaser]:
 
 
 def price(lead_id: str) -> Call[LeadPrice]:
-    """What a lead costs now and why, and what it cost before."""
+    """What a lead costs now and why, what it will cost at most, and what it cost before."""
     return read_call(path("leads", lead_id, "price"), decoded(LeadPrice))
 
 

@@ -25,17 +25,17 @@ from engine.adapters.memory.rows import (
     PastHoldRow,
     PriceTick,
 )
-from engine.adapters.memory.trade_write import TradeWrite, trading_columns
+from engine.adapters.memory.trade_write import TradeWrite, priced_columns, trading_columns
 from engine.adapters.memory.transaction import Transaction
 from engine.adapters.postgres.teaser import teaser
-from engine.market import events as e
 from engine.market.account import Account
 from engine.market.answers import Answer, Contact
 from engine.market.book import Book
 from engine.market.instant import to_datetime
 from engine.market.lead import Lead
-from engine.market.listing import Listing
-from engine.market.outcome import Outcome, StoredAnswer
+from engine.market.listing import PUBLIC_FACTS, Listing
+from engine.market.outcome import Outcome, Priced, StoredAnswer
+from engine.market.outcome import Tick as Repricing
 from engine.market.plan import Plan
 from engine.ports import Fenced, JournalRow, Standing, Takeover
 
@@ -182,25 +182,27 @@ class MemoryBookStore(MemoryJournal):
         listed: Mapping[str, Listing],
         updated: Mapping[str, Listing],
         leads: Mapping[str, Lead],
+        priced: Mapping[str, Priced],
         at: int,
     ) -> None:
         tables = self._tables
 
         async def insert(transaction: Transaction) -> None:
             for lead_id, listing in listed.items():
-                row = ListedLead(lead_id, self.market, at, at, listing)
+                row = ListedLead(lead_id, self.market, at, at, _public(listing))
                 await transaction.insert(tables.leads, row)
 
         async def insert_trading(transaction: Transaction) -> None:
             for lead_id in listed:
-                row = LeadTrading(lead_id, self.market, **trading_columns(leads[lead_id]))
+                columns = trading_columns(leads[lead_id]) | priced_columns(lead_id, priced)
+                row = LeadTrading(lead_id, self.market, **columns)
                 await transaction.insert(tables.lead_trading, row)
 
         async def update(transaction: Transaction) -> None:
             for lead_id, listing in updated.items():
                 row = transaction.get(tables.leads, lead_id)
                 if row is not None:
-                    kept = _with_fixed_point(listing, row.listing)
+                    kept = _with_fixed_point(_public(listing), row.listing)
                     await transaction.update(tables.leads, lead_id, updated_at=at, listing=kept)
 
         if listed:
@@ -250,12 +252,19 @@ class MemoryBookStore(MemoryJournal):
         await self.connection.run("forget past holds", forget)
         await self.connection.run("remember past holds", remember)
 
-    async def write_ticks(self, ticks: Sequence[tuple[int, e.LeadsRepriced]], at: int) -> None:
+    async def write_ticks(self, ticks: Sequence[Repricing], at: int) -> None:
         async def statement(transaction: Transaction) -> None:
-            for position, tick in ticks:
+            for position, tick, parts in ticks:
+                leads = [transaction.get(self._tables.lead_trading, id_) for id_ in tick.lead_ids]
+                before = [
+                    None if lead is None or (lead.tick_position or position) >= position
+                    else lead.tick_position
+                    for lead in leads
+                ]  # fmt: skip
                 row = PriceTick(
-                    self.market, position, at, tick.reason, list(tick.lead_ids), list(tick.prices)
-                )
+                    self.market, position, at, tick.reason, list(tick.lead_ids),
+                    list(tick.prices), list(parts) or None, before,
+                )  # fmt: skip
                 await transaction.insert(self._tables.price_ticks, row)
 
         await self.connection.run("write ticks", statement)
@@ -348,6 +357,11 @@ def _takeover(row: Market) -> Takeover:
     )
 
 
+def _public(listing: Listing) -> Listing:
+    """What a table keeps of it: the rest is in the journal alone."""
+    return msgspec.structs.replace(listing, quality_parts=None)
+
+
 def _with_fixed_point(listing: Listing, old: Listing) -> Listing:
     """The rounded point is fixed at first listing."""
     return msgspec.structs.replace(
@@ -358,7 +372,7 @@ def _with_fixed_point(listing: Listing, old: Listing) -> Listing:
 
 
 def _teaser(lead: ListedLead, trading: LeadTrading) -> dict[str, Any]:
-    row = {name: getattr(lead.listing, name) for name in Listing.__struct_fields__}
+    row = {name: getattr(lead.listing, name) for name in PUBLIC_FACTS}
     row |= trading._asdict()
     row["sources"] = list(lead.listing.sources)
     row["listed_at"] = to_datetime(lead.listed_at)

@@ -68,6 +68,6 @@ class MemoryJournal:
         async def statement(transaction: Transaction) -> list[Tick]:
             rows = sorted(self._mine(transaction, "price_ticks"), key=lambda row: row.position)
             oldest = rows[-newest - 1].position if len(rows) > newest else 0
-            return [Tick(*row[1:]) for row in rows if row.position > max(after, oldest)][:limit]
+            return [Tick(*row[1:6]) for row in rows if row.position > max(after, oldest)][:limit]
 
         return await self.connection.run("ticks", statement)

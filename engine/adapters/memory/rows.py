@@ -59,6 +59,8 @@ class LeadTrading(NamedTuple):
     held: int
     decide_at: int | None
     rounds: int
+    price_parts: bytes | None = None
+    tick_position: int | None = None
 
 
 class SeatRow(NamedTuple):
@@ -124,6 +126,8 @@ class PriceTick(NamedTuple):
     reason: str
     lead_ids: list[str]
     prices: list[int]
+    parts: list[bytes] | None = None
+    before: list[int | None] | None = None
 
 
 class CommandRow(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ from engine.adapters.postgres.trade_statement import HOUSE_FEES
 from engine.market.answers import Bought, Contact
 from engine.market.book import Book
 from engine.market.lead import Lead, Seat
-from engine.market.outcome import Outcome
+from engine.market.outcome import Outcome, Priced
 from engine.ports import JournalRow
 
 _encode_event = msgspec.json.Encoder().encode
@@ -72,7 +72,7 @@ class TradeWrite:
     async def _trading(self, transaction: Transaction, tables: Schema) -> None:
         for lead_id, lead in self.outcome.leads.items():
             if lead_id not in self.outcome.listed:
-                changes = trading_columns(lead)
+                changes = trading_columns(lead) | priced_columns(lead_id, self.outcome.priced)
                 del changes["max_buyers"]
                 await transaction.update(tables.lead_trading, lead_id, **changes)
 
@@ -172,6 +172,14 @@ def trading_columns(lead: Lead) -> dict[str, Any]:
         "decide_at": lead.decide_at or None,
         "rounds": lead.rounds,
     }
+
+
+def priced_columns(lead_id: str, priced: Mapping[str, Priced]) -> dict[str, Any]:
+    """What a new price brings; nothing without one, and a listing has no tick yet."""
+    if (new := priced.get(lead_id)) is None:
+        return {}
+    made: dict[str, Any] = {"price_parts": new.parts}
+    return made if new.position is None else made | {"tick_position": new.position}
 
 
 def _seat_row(lead_id: str, user_id: str, market: str, max_buyers: int, seat: Seat) -> SeatRow:

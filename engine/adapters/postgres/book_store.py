@@ -22,8 +22,11 @@ from engine.adapters.postgres.fair_trading_rows import (
 from engine.adapters.postgres.listing_rows import INSERT_LEADS, UPDATE_LEADS, listing_columns
 from engine.adapters.postgres.teaser import TEASER_COLUMNS, TEASER_TABLES, teaser
 from engine.adapters.postgres.trade_statement import (
+    PRICED_ARRAYS,
+    PRICED_COLUMNS,
     TRADING_ARRAYS,
     TRADING_COLUMNS,
+    priced_columns,
     trade_statement,
     trading_columns,
 )
@@ -34,7 +37,8 @@ from engine.market.book import Book
 from engine.market.instant import to_datetime
 from engine.market.lead import Lead
 from engine.market.listing import Listing
-from engine.market.outcome import Outcome, StoredAnswer
+from engine.market.outcome import Outcome, Priced, StoredAnswer
+from engine.market.outcome import Tick as Repricing
 from engine.market.plan import Plan
 from engine.ports import Fenced, JournalRow, Standing, Takeover, Tick
 
@@ -248,6 +252,7 @@ class BookStore:
         listed: Mapping[str, Listing],
         updated: Mapping[str, Listing],
         leads: Mapping[str, Lead],
+        priced: Mapping[str, Priced],
         at: int,
     ) -> None:
         """New leads, with their rows for trading, and what is newly said of known ones."""
@@ -255,12 +260,14 @@ class BookStore:
             await self.connection.execute(
                 INSERT_LEADS, self.market, to_datetime(at), *listing_columns(listed)
             )
-            arrays = TRADING_ARRAYS.format(*(f"${number}" for number in range(2, 10)))
+            columns = f"{TRADING_COLUMNS}, {PRICED_COLUMNS}"
+            arrays = f"{TRADING_ARRAYS}, {PRICED_ARRAYS}".format(*(f"${n}" for n in range(2, 12)))
             await self.connection.execute(
-                f"INSERT INTO lead_trading (market, {TRADING_COLUMNS})"
-                f" SELECT $1, {TRADING_COLUMNS} FROM unnest({arrays}) u({TRADING_COLUMNS})",
+                f"INSERT INTO lead_trading (market, {columns})"
+                f" SELECT $1, {columns} FROM unnest({arrays}) u({columns})",
                 self.market,
                 *trading_columns({lead_id: leads[lead_id] for lead_id in listed}),
+                *priced_columns(listed, priced),
             )
         if updated:
             await self.connection.execute(UPDATE_LEADS, to_datetime(at), *listing_columns(updated))
@@ -324,13 +331,21 @@ class BookStore:
         if outcome.contests:
             await write_contests(self.connection, self.market, outcome.contests, at)
 
-    async def write_ticks(self, ticks: Sequence[tuple[int, e.LeadsRepriced]], at: int) -> None:
+    async def write_ticks(self, ticks: Sequence[Repricing], at: int) -> None:
+        """Before `write`: each tick notes the one before it of every lead, so that a lead's
+        prices are a chain. Of several in one flush the last is on it."""
         await self.connection.executemany(
-            "INSERT INTO price_ticks (market, position, at, reason, lead_ids, prices)"
-            " VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO price_ticks"
+            " (market, position, at, reason, lead_ids, prices, parts, before)"
+            " SELECT $1, $2, $3, $4, $5, $6, $7, array_agg(t.tick_position ORDER BY u.number)"
+            " FROM unnest($5::text[]) WITH ORDINALITY u(lead_id, number)"
+            " LEFT JOIN lead_trading t ON t.lead_id = u.lead_id AND t.tick_position < $2",
             [
-                (self.market, position, at, tick.reason, tick.lead_ids, tick.prices)
-                for position, tick in ticks
+                (
+                    *(self.market, position, at, tick.reason, tick.lead_ids, tick.prices),
+                    parts or None,
+                )
+                for position, tick, parts in ticks
             ],
         )
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from engine.market.listing import Listing
+from engine.market.listing import PUBLIC_FACTS, Listing
 
-# Columns of `leads` that come from the Listing, in its order.
-LISTING_COLUMNS = Listing.__struct_fields__
+# Columns of `leads` that come from the Listing, in its order. What is not public has none:
+# a teaser is read from `leads`.
+LISTING_COLUMNS = PUBLIC_FACTS
 _LISTING_TYPES = {
     "quality": "float8",
     "fraud_flag": "bool",

@@ -223,6 +223,10 @@ lead_trading = Table(
     Column("decide_at", BigInteger),
     # Contests decided so far: which seed the next one takes.
     Column("rounds", Integer, nullable=False, server_default="0"),
+    # What made the price, packed (engine/market/pricing/parts.py); null if nobody knows, as of
+    # a price set by hand. And the newest tick with the lead in it.
+    Column("price_parts", LargeBinary),
+    Column("tick_position", BigInteger),
     CheckConstraint("price >= 1", name="price"),
     CheckConstraint(
         "sold >= 0 AND held >= 0 AND max_buyers >= 1 AND sold + held <= max_buyers", name="seats"
@@ -437,6 +441,63 @@ price_ticks = Table(
     Column("reason", Text, nullable=False),
     Column("lead_ids", ARRAY(Text), nullable=False),
     Column("prices", ARRAY(BigInteger), nullable=False),
+    # Of each price what made it, packed; null if nobody knows.
+    Column("parts", ARRAY(LargeBinary)),
+    # Of each lead the position of the tick before, so that its past is a chain; null in ticks
+    # from before they were chained.
+    Column("before", ARRAY(BigInteger)),
+)
+
+# --- pricing -------------------------------------------------------------------------
+
+# Who saw which lead, as each replica counted it: parallel arrays. `kinds` are 0 for a lead
+# among others in a search's answer, 1 for one looked at by itself.
+demand_signals = Table(
+    "demand_signals",
+    metadata,
+    Column("market", Text, primary_key=True),
+    Column("signal_id", BigInteger, Identity(), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column(
+        "written_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("clock_timestamp()"),
+    ),
+    Column("replica", Text, nullable=False),
+    Column("lead_ids", ARRAY(Text), nullable=False),
+    Column("user_ids", ARRAY(Text), nullable=False),
+    Column("kinds", ARRAY(SmallInteger), nullable=False),
+)
+
+# What a market's agent knows, and up to where of journal and signals it knows it. A newer
+# agent raises the epoch; an older one then writes nothing.
+pricing_checkpoints = Table(
+    "pricing_checkpoints",
+    metadata,
+    Column("market", Text, ForeignKey("markets.market"), primary_key=True),
+    Column("epoch", BigInteger, nullable=False, server_default="0"),
+    Column("position", BigInteger, nullable=False, server_default="0"),
+    Column("signal_id", BigInteger, nullable=False, server_default="0"),
+    Column("state", LargeBinary),
+    Column("at", BigInteger, nullable=False, server_default="0"),
+    # What operators and buyers may see of it: policy, arms, ticks, estimates.
+    Column("summary", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+)
+
+# Policies compared on leads: of those listed since `started_at` (µs) a share by hash is
+# priced by `trial`, the rest by `control`.
+pricing_experiments = Table(
+    "pricing_experiments",
+    metadata,
+    Column("market", Text, ForeignKey("markets.market"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("control", Text, nullable=False),
+    Column("trial", Text, nullable=False),
+    Column("share", Double, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    CheckConstraint("share > 0 AND share < 1", name="share"),
 )
 
 # --- intake ------------------------------------------------------------------------

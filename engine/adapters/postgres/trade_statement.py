@@ -16,7 +16,7 @@ from engine.market.answers import Bought
 from engine.market.book import Book
 from engine.market.instant import to_datetime
 from engine.market.lead import Lead
-from engine.market.outcome import Movement, Outcome
+from engine.market.outcome import Movement, Outcome, Priced
 from engine.ports import JournalRow
 
 CONTACT_COLUMNS = (
@@ -28,6 +28,9 @@ TRADING_COLUMNS = "lead_id, lead_state, price, max_buyers, sold, held, decide_at
 TRADING_ARRAYS = (
     "{}::text[], {}::text[], {}::int8[], {}::int4[], {}::int4[], {}::int4[], {}::int8[], {}::int4[]"
 )
+PRICED_COLUMNS = "tick_position, price_parts"
+PRICED_ARRAYS = "{}::int8[], {}::bytea[]"
+UNPRICED = Priced(None, None)
 
 _encode_event = msgspec.json.Encoder().encode
 _encode_answer = msgspec.msgpack.Encoder().encode
@@ -72,15 +75,7 @@ def trade_statement(
     write = SetBasedWrite()
     known = {id_: lead for id_, lead in outcome.leads.items() if id_ not in outcome.listed}
     if known:
-        write.add(
-            "traded",
-            "UPDATE lead_trading t"
-            " SET lead_state = u.lead_state, price = u.price, sold = u.sold, held = u.held,"
-            " decide_at = u.decide_at, rounds = u.rounds"
-            f" FROM unnest({TRADING_ARRAYS}) u({TRADING_COLUMNS})"
-            " WHERE t.lead_id = u.lead_id",
-            *trading_columns(known),
-        )
+        _add_trading(write, known, outcome.priced)
     if outcome.seats:
         _add_seats(write, market, outcome.seats, book.leads)
     if outcome.holders:
@@ -125,6 +120,29 @@ def trade_statement(
         f"SELECT {CONTACT_COLUMNS} FROM contacts WHERE lead_id = ANY({{}})", bought
     )
     return sql, write.values
+
+
+def _add_trading(
+    write: SetBasedWrite, leads: Mapping[str, Lead], priced: Mapping[str, Priced]
+) -> None:
+    """What trading changed of known leads; what made a price, only if there are new ones."""
+    columns, arrays, made, values = TRADING_COLUMNS, TRADING_ARRAYS, "", trading_columns(leads)
+    if not priced.keys().isdisjoint(leads):
+        columns, arrays = f"{columns}, {PRICED_COLUMNS}", f"{arrays}, {PRICED_ARRAYS}"
+        values += priced_columns(leads, priced)
+        made = (
+            ", tick_position = coalesce(u.tick_position, t.tick_position),"
+            " price_parts = CASE WHEN u.tick_position IS NULL THEN t.price_parts"
+            " ELSE u.price_parts END"
+        )
+    write.add(
+        "traded",
+        "UPDATE lead_trading t"
+        " SET lead_state = u.lead_state, price = u.price, sold = u.sold, held = u.held,"
+        f" decide_at = u.decide_at, rounds = u.rounds{made}"
+        f" FROM unnest({arrays}) u({columns}) WHERE t.lead_id = u.lead_id",
+        *values,
+    )
 
 
 def _add_seats(
@@ -263,6 +281,12 @@ def _add_journal(write: SetBasedWrite, market: str, rows: Sequence[JournalRow], 
         [_encode_event(row.event).decode() for row in rows],
         [row.public for row in rows],
     )
+
+
+def priced_columns(leads: Iterable[str], priced: Mapping[str, Priced]) -> list[list[Any]]:
+    """The values of PRICED_COLUMNS, a list each; None for leads that got no new price."""
+    rows = [priced.get(lead_id, UNPRICED) for lead_id in leads]
+    return [[row.position for row in rows], [row.parts for row in rows]]
 
 
 def trading_columns(leads: Mapping[str, Lead]) -> list[list[Any]]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 from engine.intake.reso.names import FIELDS, LOCAL_FIELDS, LOOKUP_OF, LOOKUPS, odata_name
-from engine.market.listing import Listing
+from engine.market.listing import PUBLIC_FACTS
 
 _EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
 _DISPLAY_NAME = "RESO.OData.Metadata.StandardName"
@@ -86,7 +86,7 @@ def listing_field_names() -> tuple[str, ...]:
     """The dictionary's names of the public facts of a lead."""
     return tuple(
         "".join(word.capitalize() for word in name.split("_"))
-        for name in Listing.__struct_fields__
+        for name in PUBLIC_FACTS
         if name not in _OWN
     )
 

@@ -59,6 +59,10 @@ class Considering:
         self.dropped = 0
         self._made: list[tuple[Considered, bool]] = []
 
+    def __len__(self) -> int:
+        """How many are open."""
+        return self._count
+
     def knows(self, lead_id: str, user_id: str) -> bool:
         """Whether the account considers the lead, or has."""
         return user_id in self._open.get(lead_id, ()) or user_id in self._decided.get(lead_id, ())
@@ -86,6 +90,10 @@ class Considering:
             return
         self._decided.setdefault(lead_id, set()).add(user_id)
         self._made.append((considered, bought))
+
+    def settle(self, lead_id: str, user_id: str) -> None:
+        """Whatever the account does with the lead from now on says nothing."""
+        self._decided.setdefault(lead_id, set()).add(user_id)
 
     def trial(self, considered: Considered, *, bought: bool) -> None:
         """A trial that was decided at once."""
@@ -126,7 +134,7 @@ class Considering:
     def dump(self) -> dict[str, Any]:
         return {
             "open": [[lead_id, user_id, *each] for lead_id, user_id, each in self._entries()],
-            "decided": {lead_id: list(users) for lead_id, users in self._decided.items()},
+            "decided": {lead_id: sorted(users) for lead_id, users in self._decided.items()},
             "made": [[*considered, bought] for considered, bought in self._made],
         }
 

@@ -107,7 +107,10 @@ class DemandCurve:
             precision, sums = _site(mean, rest, lot.bought)
             self._evidence = before + lot.evidence(sums, precision, len(before[0]))
             self._belief = None
-            if max(np.abs(precision - settled[0]).max(), np.abs(sums - settled[1]).max()) < _SETTLED:
+            if (
+                max(np.abs(precision - settled[0]).max(), np.abs(sums - settled[1]).max())
+                < _SETTLED
+            ):
                 break
 
     def _follow_level(self, lot: _Lot) -> None:

@@ -177,9 +177,7 @@ def _approached(before: Decided, now: Decided, hierarchy: Hierarchy, hours: floa
     share = -math.expm1(-hours / APPROACH_HOURS)
     return now._replace(
         level=_approach(before.level, now.level, hierarchy, share),
-        arrivals=np.exp(
-            _approach(np.log(before.arrivals), np.log(now.arrivals), hierarchy, share)
-        ),
+        arrivals=np.exp(_approach(np.log(before.arrivals), np.log(now.arrivals), hierarchy, share)),
     )
 
 

@@ -6,7 +6,6 @@ pure: instants are in µs since the epoch, chance is a generator that the caller
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -25,6 +24,7 @@ from engine.market.pricing.considering import (
     Signal,
 )
 from engine.market.pricing.lead_columns import LeadColumns
+from engine.market.pricing.lots import is_on_trial
 from engine.market.pricing.parts import BASE_MAX, CREDIT, HOUR_US, Ints, pack_columns, unpack
 from engine.market.pricing.policy import Chance
 from engine.market.pricing.rails import Rails
@@ -231,8 +231,7 @@ class MarketPrices:
     def _arm_of(self, lead_id: str) -> int:
         if not self.share:
             return 0
-        digest = hashlib.blake2b(f"{self.experiment} {lead_id}".encode(), digest_size=8).digest()
-        return int(int.from_bytes(digest, "big") < self.share * 2**64)
+        return int(is_on_trial(self.experiment, lead_id, self.share))
 
     def _update(self, lead_id: str, listing: Listing, at: int) -> None:
         row = self.columns.row[lead_id]
@@ -260,12 +259,13 @@ class MarketPrices:
     def _sell(self, event: e.LeadSold, at: int) -> None:
         lead_id, user_id = event.lead_id, event.user_id
         row = self.columns.row[lead_id]
-        if self.considering.get(lead_id, user_id) is not None:
-            self.considering.decide(lead_id, user_id, bought=True)
-        elif event.standing_order_id is not None:
+        if not self.considering.knows(lead_id, user_id):
+            # Bought at sight: who is told of the look only later must not take it for a no.
             considered = self._considered(row, user_id, at, None, 1.0)
             if considered is not None:
-                self.considering.trial(considered, bought=True)
+                self.considering.put(lead_id, user_id, considered)
+        self.considering.decide(lead_id, user_id, bought=True)
+        self.considering.settle(lead_id, user_id)
         self.columns.sold[row] += 1
         self.columns.acted_at[row] = at
         self.accounts.paid(user_id)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from engine.market.fair_housing import inputs
 from engine.market.pricing.parts import Ints
 
 Floats = npt.NDArray[np.float64]
@@ -38,6 +39,10 @@ class LeadView(NamedTuple):
     age: Floats
     seats_left: npt.NDArray[np.int16]
     max_buyers: npt.NDArray[np.int16]
+
+
+# What a price may come from: nothing about people, of either side.
+inputs("price", (*LeadView._fields, *Trials._fields))
 
 
 class Multipliers(NamedTuple):

@@ -12,11 +12,16 @@ import h3
 import numpy as np
 import numpy.typing as npt
 
+from engine.market.fair_housing import inputs
 from engine.market.listing import Listing
 
 # About 36 km2 a cell, and 253 km2 its parent. A finer cell would hold a handful of leads.
 CELL_RESOLUTION = 6
 PARENT_RESOLUTION = 5
+
+# What tells segments apart.
+KEY = ("cell", "kind", "band")
+inputs("price", KEY)
 
 ROOT = 0
 NOWHERE = ""

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from engine.adapters.postgres.feed_journal import ThinLead
+from engine.market.fair_housing import UNLISTED, filter_fields, refused_field
 from engine.market.listing import Listing
 from engine.market.standing_rules import Facts, facts, is_wanted, wanted
 from engine.market.standing_terms import SeatsWanted, StandingFilter, StandingTerms
@@ -63,6 +64,7 @@ class _Asked(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 KNOWN = tuple(field.name for field in msgspec.structs.fields(_Asked))
+filter_fields(KNOWN)
 _RANGES = tuple(name[:-4] for name in KNOWN if name.endswith("_min"))
 _decode_names = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
 _decode_asked = msgspec.json.Decoder(_Asked).decode
@@ -133,7 +135,10 @@ def parse_filter(text: msgspec.Raw) -> FeedFilter | None:
     unknown = [name[:_NAME_LENGTH_MAX] for name in names or () if name not in KNOWN]
     if unknown:
         named = ", ".join(unknown[:_NAMED_MAX])
-        raise Problem("validation", f"filter: unknown {named}; known are {', '.join(KNOWN)}")
+        refusals = [refusal for name in unknown[:_NAMED_MAX] if (refusal := refused_field(name))]
+        why = [refusal.message for refusal in refusals if refusal.rule != UNLISTED]
+        told = why[0] if why else f"known are {', '.join(KNOWN)}"
+        raise Problem("validation", f"filter: unknown {named}; {told}")
     try:
         asked = _decode_asked(text) if names else _Asked()
     except msgspec.ValidationError as error:

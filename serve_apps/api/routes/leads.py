@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query
 
-from engine.adapters.postgres import search
+from engine.adapters.postgres import lead_prices, search
 from engine.adapters.postgres.search import FACETS, RANGES, Search
 from engine.market.instant import from_datetime, to_datetime
 from serve_apps.api.answers import Answer, answer
-from serve_apps.api.call import CurrentCall
+from serve_apps.api.call import Call, CurrentCall
 from serve_apps.api.cursors import decode_cursor, encode_cursor
 from serve_apps.api.deps import Deps
 from serve_apps.api.lead_directory import is_id
+from serve_apps.api.price_explained import explained
 from serve_apps.api.problems import invalid, not_found
 from serve_apps.api.routing import Routes
-from serve_apps.api.schemas.leads import LeadQuery, LeadsPage, Teaser
+from serve_apps.api.schemas.leads import LeadPrice, LeadQuery, LeadsPage, Teaser
 
 routes = Routes("leads")
 
@@ -36,6 +38,7 @@ async def search_leads(call: CurrentCall, query: Annotated[LeadQuery, Query()]) 
     page = await search.leads(
         deps.pool, wanted, after=_resume(wanted, position), limit=query.limit, facets=facets
     )
+    _saw(call, page.items)
     found: dict[str, Any] = {
         "items": page.items,
         "next_cursor": encode_cursor(deps, identity, _position(page.after)),
@@ -53,7 +56,30 @@ async def get_lead(call: CurrentCall) -> Answer:
     found = await search.one(call.deps.pool, lead_id) if is_id(lead_id) else None
     if found is None:
         raise not_found("no such lead")
+    _looked(call, found["market"], lead_id)
     return answer(found)
+
+
+@routes.add("GET", "/v1/leads/{lead_id}/price", answers={200: LeadPrice}, problems=("not-found",))
+async def get_price(call: CurrentCall) -> Answer:
+    """What a lead costs now, what makes exactly that price, and what it cost before."""
+    lead_id = call.params[0]
+    found = await lead_prices.read(call.deps.pool, lead_id) if is_id(lead_id) else None
+    if found is None:
+        raise not_found("no such lead")
+    _looked(call, found.market, lead_id)
+    return answer({"lead_id": lead_id, **explained(found, time.time_ns() // 1000)})
+
+
+def _saw(call: Call, teasers: list[dict[str, Any]]) -> None:
+    """What buyers see is a sign of demand; what administrators look at is none."""
+    if call.user.role == "buyer":
+        call.deps.sightings.in_answer(call.user.user_id, teasers)
+
+
+def _looked(call: Call, market: str, lead_id: str) -> None:
+    if call.user.role == "buyer":
+        call.deps.sightings.alone(call.user.user_id, market, lead_id)
 
 
 def _search(deps: Deps, query: LeadQuery) -> Search:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from engine.adapters.postgres.search import FACETS
+from engine.adapters.postgres.search import FACETS, Sort
+from engine.market.fair_housing import compiled, filter_fields
 from serve_apps.api.schemas.fields import (
     BIGINT_MAX,
     AnswerModel,
@@ -14,6 +15,7 @@ from serve_apps.api.schemas.fields import (
     PageQuery,
     PlanName,
     SearchText,
+    left_out,
 )
 
 DEGREES = r"-?[0-9]{1,3}(?:\.[0-9]{1,12})?"
@@ -63,6 +65,13 @@ class LeadQuery(PageQuery):
     facets: Annotated[list[ListText], Field(max_length=8)] = Field(
         [], description=f"count values of: {', '.join(FACETS)}"
     )
+
+
+# How a page is shown; all other parameters select leads.
+SHOWN_BY = frozenset({"limit", "cursor", "sort", "facets"})
+filter_fields(name for name in LeadQuery.model_fields if name not in SHOWN_BY)
+compiled("ranking", ((sort, "order") for sort in get_args(Sort)))
+compiled("facet", ((facet, "count") for facet in FACETS))
 
 
 class Teaser(AnswerModel):
@@ -115,6 +124,79 @@ class LeadsPage(AnswerModel):
     facets: dict[str, list[FacetCount]] | None = None
 
 
+class PriceFactor(AnswerModel):
+    """One step of what makes a price, in order; which members it has depends on `name`.
+
+    `base` and `set` are `credits` (a decimal); `demand`, `age` and `seats` multiply, `times` (a
+    decimal); `ceiling` is `at_most`, `floor` is `at_least`, and `step limit` keeps the price
+    `by_at_most` credits from the price `before`.
+    """
+
+    name: Literal["base", "demand", "age", "seats", "ceiling", "floor", "step limit", "set"]
+    credits: str | None = Field(None, json_schema_extra=left_out)
+    times: str | None = Field(None, json_schema_extra=left_out)
+    at_most: int | None = Field(None, json_schema_extra=left_out)
+    at_least: int | None = Field(None, json_schema_extra=left_out)
+    before: int | None = Field(None, json_schema_extra=left_out)
+    by_at_most: int | None = Field(None, json_schema_extra=left_out)
+
+
+class PathPoint(AnswerModel):
+    """What the price will be at most at an instant, if nobody acts on the lead."""
+
+    at: Instant
+    price: int = Field(ge=1)
+    is_committed: bool = Field(description="false: nothing is promised beyond now")
+
+
+class PastPrice(AnswerModel):
+    """What the lead cost from `at` on, and why it changed then; `listed` for its first price."""
+
+    at: Instant
+    price: int = Field(ge=1)
+    reason: str
+
+
+class LeadPrice(AnswerModel):
+    """A lead's price, undiscounted and the same for everybody.
+
+    `factors` make exactly `price`, by `formula`. `path` begins now and goes on hour by hour as
+    far as is committed to. `history` begins with the newest price, and ends with the listing's
+    unless it was longer.
+    """
+
+    lead_id: str
+    price: int = Field(ge=1, description="credits")
+    policy: str | None = Field(description="which pricing policy decided, as name@version")
+    formula: str
+    factors: list[PriceFactor]
+    path: list[PathPoint]
+    history: list[PastPrice]
+
+
+class DepthBand(AnswerModel):
+    """Standing orders whose top price lies in a band; of at least three buyers."""
+
+    price_min: int
+    price_max: int | None = Field(description="null: no upper end")
+    orders: int
+
+
+class LevelOdds(AnswerModel):
+    """`level` is a price relative to what the lead is worth; `within_hour` is the chance that one
+    offered at about that level sells a seat within an hour, null where too little was seen."""
+
+    level: float
+    within_hour: float | None = Field(ge=0, le=1)
+
+
+class FillOdds(AnswerModel):
+    """Odds of a fill by price level; `levels` is null with the `reason` while unknown."""
+
+    levels: list[LevelOdds] | None
+    reason: str | None
+
+
 class LeadCounts(AnswerModel):
     """Leads by state; those in quarantine are not counted."""
 
@@ -137,6 +219,14 @@ class Market(AnswerModel):
     seq: int
     price_index: float | None
     world: Literal["sample", "captures"]
+
+
+class MarketInDepth(Market):
+    """A market now, with its standing demand by top price, highest first, and the odds of a fill;
+    those two some seconds old."""
+
+    depth: list[DepthBand]
+    fill_odds: FillOdds
 
 
 class MarketsPage(AnswerModel):

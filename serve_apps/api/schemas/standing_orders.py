@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, TypeAdapter, WithJsonSchema
 
+from engine.market.fair_housing import filter_fields
 from serve_apps.api.schemas.fields import (
     BIGINT_MAX,
     Absent,
@@ -96,6 +97,9 @@ class StandingOrderFilter(RequestModel):
     bedrooms_total_min: Counted | None = None
     bedrooms_total_max: Counted | None = None
     price_min: Counted | None = Field(None, description="credits; the most is price_max")
+
+
+filter_fields(StandingOrderFilter.model_fields)
 
 
 class StandingOrderHours(RequestModel):

@@ -204,7 +204,12 @@ def _operate(market: NaiveMarket, ask: Ask) -> c.Command:
     lead_id = LEADS[ask.lead]
     match ask.kind:
         case "reprice":
-            return c.Reprice(LEADS[: ask.lead + 1], (ask.a * 7 + ask.b,) * (ask.lead + 1), "x")
+            leads = LEADS[: ask.lead + 1]
+            # Half of them set out from what the leads cost, or of one a credit more.
+            known = [market.leads[id_].price if id_ in market.leads else 1 for id_ in leads]
+            known[0] += ask.b == 3
+            previous = tuple(known) if ask.b % 2 else ()
+            return c.Reprice(leads, (ask.a * 7 + ask.b,) * len(leads), "x", previous)
         case "update":
             return c.UpdateLead(lead_id, LISTINGS[ask.a % len(LISTINGS)])
         case "withdraw":

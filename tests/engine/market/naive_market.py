@@ -126,8 +126,14 @@ class NaiveMarket:
             return ("done",)
         if any(price < 1 for price in command.prices):
             return "validation"
-        for lead_id, price in zip(command.lead_ids, command.prices, strict=True):
+        before = [self.leads[id_].price if id_ in self.leads else 0 for id_ in command.lead_ids]
+        expected = command.previous or before
+        for number, (lead_id, price) in enumerate(
+            zip(command.lead_ids, command.prices, strict=True)
+        ):
             if lead_id not in self.leads or self.state(lead_id) not in ("available", "held"):
+                continue
+            if before[number] != expected[number]:
                 continue
             if self.leads[lead_id].price != price:
                 self.leads[lead_id].price = price

@@ -10,10 +10,9 @@ from collections.abc import Callable
 from copy import copy
 from typing import NamedTuple
 
-from engine.market import events as e
 from engine.market.book import Book
 from engine.market.lead import Lead, PastHold, Seat
-from engine.market.outcome import Outcome
+from engine.market.outcome import Outcome, Tick
 from engine.market.rules import RECENT_WINS_US
 from engine.market.standing_orders import StandingOrder
 from engine.market.standing_rules import local_day
@@ -54,7 +53,7 @@ class PaperTables:
         # (standing order, day) of what standing orders bought; (buyer, instant) of contests won.
         self.fills: list[tuple[str, int]] = []
         self.wins: list[tuple[str, int]] = []
-        self.ticks: list[tuple[int, e.LeadsRepriced]] = []
+        self.ticks: list[Tick] = []
         self.matched_position = 0
 
     # --- write -----------------------------------------------------------------------
@@ -156,7 +155,7 @@ class PaperTables:
         for user_id, at in self.wins:
             if at > now - RECENT_WINS_US:
                 book.claims.won(user_id, at)
-        for position, tick in self.ticks:
+        for position, tick, _ in self.ticks:
             if position > self.matched_position:
                 book.claims.tick(tick.lead_ids, position)
         return book

@@ -78,3 +78,42 @@ async def test_a_bad_order_is_refused_by_its_place(world: World) -> None:
         problem = assert_problem(answered, 422, "validation")
         assert problem["errors"][0]["location"] == location, (body, problem)
     assert (await buyer.get("/v1/standing-orders")).json()["items"] == []
+
+
+FAIR_HOUSING: list[tuple[dict[str, Any], str, str]] = [
+    ({"zip_codes": ["78701"]}, "body.filter.zip_codes", "place-lists"),
+    ({"not_postal_code": ["78702"]}, "body.filter.not_postal_code", "place-lists"),
+    ({"school_rating_min": 8}, "body.filter.school_rating_min", "schools"),
+    ({"pct_white": 50}, "body.filter.pct_white", "race-or-colour"),
+    ({"q": "pool, no kids"}, "body.filter.q", "familial-status"),
+    ({"q": "christian neighborhood"}, "body.filter.q", "religion"),
+    ({"q": "-78702"}, "body.filter.q", "place-lists"),
+]
+
+
+async def test_who_lives_there_can_t_be_asked_for(world: World) -> None:
+    buyer = await world.buyer()
+    placed = (await buyer.post("/v1/standing-orders", asking(q="pool"))).json()
+    path = f"/v1/standing-orders/{placed['standing_order_id']}"
+    for filter_, location, rule in FAIR_HOUSING:
+        for answered in (
+            await buyer.post("/v1/standing-orders", asking(**filter_)),
+            await buyer.post("/v1/standing-orders/preview", asking(**filter_)),
+            await buyer.request("PATCH", path, json={"filter": filter_}),
+        ):
+            problem = assert_problem(answered, 422, "validation")
+            assert problem["errors"][0]["location"] == location, (filter_, problem)
+            assert f"fair-housing rule {rule}" in problem["detail"]
+    assert (await buyer.get(path)).json()["filter"] == {"q": "pool"}
+
+
+async def test_a_search_has_no_such_parameter(world: World) -> None:
+    buyer = await world.buyer()
+    for name, rule in (("zip", "place-lists"), ("crime_score_max", "crime"), ("lang", "language")):
+        problem = assert_problem(await buyer.get("/v1/leads", **{name: "1"}), 422, "validation")
+        assert problem["errors"][0]["location"] == f"query.{name}"
+        assert f"fair-housing rule {rule}" in problem["detail"]
+    problem = assert_problem(await buyer.get("/v1/leads", roof="1"), 422, "validation")
+    assert "unknown parameter" in problem["detail"]
+    # A person reads what a search finds; nothing is selected by itself.
+    assert (await buyer.get("/v1/leads", q="near schools")).status_code == 200

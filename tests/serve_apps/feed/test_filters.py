@@ -159,7 +159,8 @@ async def test_prices_are_filtered(pool, redis_url, market):
 @pytest.mark.parametrize(
     ("wanted", "named"),
     [
-        ({"city": "Austin", "zip": 1}, ["city", "zip"]),
+        ({"city": "Austin", "zip": 1}, ["city", "zip", "rule place-lists"]),
+        ({"schoolRating": 8}, ["schoolRating", "rule schools"]),
         ({"q": "pool"}, ["q"]),
         ({"list_price_min": "x"}, ["list_price_min"]),
         ({"list_price_min": -1}, ["list_price_min"]),
