@@ -65,8 +65,7 @@ class Arrivals:
 
     def pass_time(self, exposure: Floats, left: Floats, hours: float, now: int) -> None:
         """By segment: lead-hours on offer in the last `hours`, and leads withdrawn in them."""
-        exposure = np.where(np.isfinite(exposure), np.maximum(exposure, 0.0), 0.0)
-        gone = np.where(np.isfinite(left), np.maximum(left, 0.0), 0.0)
+        exposure, gone = _counted(exposure), _counted(left)
         self._forget(max(hours, 0.0))
         count = max(1, math.ceil(min(hours, WEEK_HOURS)))
         middles = now - ((np.arange(count) + 0.5) * (hours * HOUR_US / count)).astype(np.int64)
@@ -151,6 +150,8 @@ _STATE = {
     "bought": (2,),
     "usual": (1 + WEEK_HOURS,),
 }
+# No market has so many leads.
+_COUNT_MOST = 1e9
 # The Unix epoch began on a Thursday.
 _EPOCH_HOUR = 3 * 24
 
@@ -158,6 +159,11 @@ _EPOCH_HOUR = 3 * 24
 def hour_of_week(at: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Whole hours since Monday 00:00 UTC; `at` in µs."""
     return np.asarray((at // HOUR_US + _EPOCH_HOUR) % WEEK_HOURS)
+
+
+def _counted(column: Floats) -> Floats:
+    """What is no number counts for nothing."""
+    return np.asarray(np.clip(np.where(np.isfinite(column), column, 0.0), 0.0, _COUNT_MOST))
 
 
 def _ratio(evidence: Floats, prior: Floats, events: float) -> Floats:

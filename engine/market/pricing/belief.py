@@ -77,6 +77,33 @@ class Belief(NamedTuple):
             shared[:, rows] += pull * shared[:, parents]
         return Spread(variance, shared, slopes)
 
+    def variance_of(self, hierarchy: Hierarchy, levels: Floats, slopes: Floats) -> float:
+        """Variance of the sum of all levels and slopes, weighted."""
+        weight, slopes, variance = levels.copy(), slopes.copy(), 0.0
+        for rows in reversed(hierarchy.levels):
+            own = weight[rows]
+            variance += float(own * own @ self.left[rows])
+            slopes -= self.tilt[:, rows] @ own
+            hierarchy.add_to_parents(rows, self.pull[rows] * own, weight)
+        market = self.root_deviation.T @ np.concatenate((weight[:1], slopes))
+        return variance + float(market @ market)
+
+    def variance_by_branch(self, hierarchy: Hierarchy, levels: Floats, slopes: Floats) -> Floats:
+        """As `variance_of` within each branch, `slopes` [2, segments] being given for each of the
+        root's children, at whose places the variances stand."""
+        count = len(hierarchy)
+        weight, slopes, variance = levels.copy(), slopes.copy(), np.zeros(count)
+        for rows in reversed(hierarchy.levels[1:]):
+            own, branch = weight[rows], hierarchy.branch[rows]
+            variance += np.bincount(branch, own * own * self.left[rows], count)
+            for slope, tilt in zip(slopes, self.tilt, strict=True):
+                slope -= np.bincount(branch, tilt[rows] * own, count)
+            hierarchy.add_to_parents(rows, self.pull[rows] * own, weight)
+        spread = self.covariance(hierarchy)
+        mixed = 2.0 * weight * np.einsum("in,in->n", slopes, spread.shared)
+        shared = np.einsum("in,ij,jn->n", slopes, spread.slopes, slopes)
+        return np.asarray(variance + weight * weight * spread.level + mixed + shared)
+
     def sample(self, hierarchy: Hierarchy, market: Floats, noise: Floats) -> tuple[Floats, Floats]:
         """(levels, slopes) for standard normal draws: three of the market, one a segment.
 

@@ -5,9 +5,9 @@ A buyer of a lead with base value `base` and `age` hours values it at
 and buys if V is above the price. So P(buy) = Phi(f) is a probit in
     f = w_s - b * ln(price / base) - g * age
     sigma = 1 / b,  decay = g / b,  level = w_s / b
-with w_s the segment's, b and g the market's. When the level of the whole market moves, all that
-was learnt before moves along with it. See `belief.py` for the posterior, `level_watch.py` for the
-moves, and docs/pricing.md for the sources.
+with w_s the segment's, b and g the market's. When the level of the whole market moves, or of one
+of its branches, what was learnt of it before moves along. See `belief.py` for the posterior,
+`level_watch.py` for the moves, and docs/pricing.md for the sources.
 """
 
 from __future__ import annotations
@@ -26,13 +26,18 @@ from engine.market.pricing.policy import Trials
 # Half of what was learnt is forgotten after so long, hours.
 HALF_LIFE_HOURS = 60 * 24.0
 AGE_SCALE_HOURS = 100.0
-# Slopes before any evidence: sigma 0.5 (0.36 to 0.8), value halved in 17 days (9 to 100).
+# Slopes before any evidence: sigma 0.5 (0.36 to 0.8), value halved in 17 days (9 to 100). Segments
+# are let differ more than they do: prices follow levels, so what is held back of a level passes
+# for buyers who mind no price.
 _STEEPNESS, _FADING = 2.0, 0.34
 PRIOR = b.Prior(
     mean=(0.0, _STEEPNESS, _FADING),
     deviation=(0.8, 0.4, 0.15),
-    spread=(0.5, 0.3, 0.25),
+    spread=(0.5, 0.5, 0.5),
 )
+# How far levels walk in calm times, in f a day: the whole market's (0.04 is 2 % of price), and
+# those of its branches (kind of property and price band) relative to it.
+MARKET_CALM, BRANCH_CALM = 0.04, 0.03
 # Buyers who decide by chance: the share that no outlier's influence passes.
 LAPSE = 0.01
 # Trials are bounded to where they teach something.
@@ -64,7 +69,8 @@ class DemandCurve:
     def __init__(self, hierarchy: Hierarchy) -> None:
         self._hierarchy = hierarchy
         self._evidence = np.zeros((b.ROWS, len(hierarchy)))
-        self._watch = LevelWatch()
+        self._market_watch = LevelWatch(1, MARKET_CALM)
+        self._branch_watch = LevelWatch(len(hierarchy), BRANCH_CALM)
         self._belief: b.Belief | None = None
 
     @property
@@ -80,7 +86,8 @@ class DemandCurve:
         if hours <= 0:
             return
         self._evidence *= math.exp2(-hours / HALF_LIFE_HOURS)
-        self._watch.pass_time(hours)
+        self._market_watch.pass_time(hours)
+        self._branch_watch.pass_time(hours)
         self._belief = None
 
     def learn(self, trials: Trials) -> None:
@@ -94,7 +101,9 @@ class DemandCurve:
 
     def _learn_lot(self, lot: _Lot) -> None:
         """Expectation propagation within the lot, whose result is then kept as evidence."""
-        self._follow_level(lot)
+        if self._follow_market(lot):
+            self._branch_watch.grow(len(self._hierarchy))
+            self._follow_branches(lot)
         before = self._evidence
         precision, sums = np.zeros(len(lot.weight)), np.zeros(len(lot.weight))
         for _ in range(_ROUNDS):
@@ -107,27 +116,54 @@ class DemandCurve:
             precision, sums = _site(mean, rest, lot.bought)
             self._evidence = before + lot.evidence(sums, precision, len(before[0]))
             self._belief = None
-            if (
-                max(np.abs(precision - settled[0]).max(), np.abs(sums - settled[1]).max())
-                < _SETTLED
-            ):
+            changed = np.abs(precision - settled[0]) + np.abs(sums - settled[1])
+            if changed.max() < _SETTLED:
                 break
 
-    def _follow_level(self, lot: _Lot) -> None:
-        """If the lot says that the market's level has moved, move all evidence along."""
-        belief = self.belief
-        mean, variance = lot.predicted(belief, self._hierarchy)
-        slope, curvature = _derivatives(mean, variance, lot.bought)
-        information = lot.weight * curvature
+    def _follow_market(self, lot: _Lot) -> bool:
+        """If the lot says that the market's level has moved, move all evidence along. False if
+        the lot says nothing."""
+        slope, information = self._surprise(lot)
         precision = float(information.sum())
         if precision <= 1e-9:
-            return
+            return False
+        share = information / precision
+        levels = _sums(lot.segment, share, len(self._hierarchy))
         # What the curve itself doesn't know yet is no move of the level.
-        typical = information @ lot.features / precision
-        unknown = float(np.sum((belief.root_deviation.T @ typical) ** 2))
-        move = self._watch.move(float(lot.weight @ slope), precision, unknown)
-        # As if each response so far had been seen at the level of today.
-        self._evidence[b.SUM :] += move * self._evidence[: b.LEVEL_2 + 1]
+        unknown = self.belief.variance_of(self._hierarchy, levels, share @ lot.features[:, 1:])
+        moves, is_shock = self._market_watch.moves(
+            np.array([slope.sum()]), np.array([precision]), np.array([unknown])
+        )
+        if is_shock[0]:
+            # Not all of the market need have moved alike.
+            self._branch_watch.loosen(np.arange(len(self._branch_watch.variance)))
+        self._move(moves[0])
+        return True
+
+    def _follow_branches(self, lot: _Lot) -> None:
+        """The same for each branch, relative to the market."""
+        hierarchy, count = self._hierarchy, len(self._hierarchy)
+        slope, information = self._surprise(lot)
+        branch = hierarchy.branch[lot.segment]
+        slopes, precision = _sums(branch, slope, count), _sums(branch, information, count)
+        share = information / np.maximum(precision, 1e-9)[branch]
+        levels = _sums(lot.segment, share, count)
+        features = [_sums(branch, share * each, count) for each in lot.features.T[1:]]
+        unknown = self.belief.variance_by_branch(hierarchy, levels, np.stack(features))
+        moves, _ = self._branch_watch.moves(slopes, precision, unknown)
+        # What belongs to no branch moves with the market only.
+        moves[0] = 0.0
+        self._move(moves[hierarchy.branch])
+
+    def _surprise(self, lot: _Lot) -> tuple[Floats, Floats]:
+        """Of each trial, weighted: derivative of its log-probability in f, and information."""
+        mean, variance = lot.predicted(self.belief, self._hierarchy)
+        slope, curvature = _derivatives(mean, variance, lot.bought)
+        return lot.weight * slope, lot.weight * curvature
+
+    def _move(self, moves: Floats | float) -> None:
+        """As if each response so far had been seen at the level of today."""
+        self._evidence[b.SUM :] += moves * self._evidence[: b.LEVEL_2 + 1]
         self._belief = None
 
     def curve(self, market: Floats | None = None, noise: Floats | None = None) -> Curve:
@@ -148,14 +184,16 @@ class DemandCurve:
     def dump(self) -> dict[str, Any]:
         return {
             "evidence": np.ascontiguousarray(self._evidence).tobytes(),
-            "watch": self._watch.dump(),
+            "watches": [self._market_watch.dump(), self._branch_watch.dump()],
         }
 
     def load(self, dumped: dict[str, Any]) -> None:
         """Raises ValueError on evidence of more segments than are known."""
         evidence = np.frombuffer(dumped["evidence"], np.float64).reshape(b.ROWS, -1)
         self._evidence = self._hierarchy.widened(evidence.copy())
-        self._watch.load(dumped["watch"])
+        market, branches = dumped["watches"]
+        self._market_watch.load(market)
+        self._branch_watch.load(branches)
         self._belief = None
 
 
@@ -190,14 +228,19 @@ class _Lot:
             sums * x,
             sums * age,
         )
-        return np.stack([np.bincount(self.segment, column, count) for column in columns])
+        return np.stack([_sums(self.segment, column, count) for column in columns])
+
+
+def _sums(places: Places, values: Floats, count: int) -> Floats:
+    """Of the values at each of `count` places."""
+    return np.bincount(places, values, count).astype(np.float64, copy=False)
 
 
 def _site(
     mean: Floats, variance: Floats, bought: np.ndarray[Any, np.dtype[np.bool_]]
 ) -> tuple[Floats, Floats]:
     """The normal factor (precision, precision times mean) by which a trial changes N(mean,
-    variance) of f so that its first two moments are right (Graepel et al. 2010, eq. 6 to 8).
+    variance) of f so that its first two moments are right (Graepel et al. 2010).
 
     P(buy) = LAPSE / 2 + (1 - LAPSE) Phi(f): far from what is believed possible a trial says
     little, so no single one can drag the curve along.

@@ -25,6 +25,8 @@ class Hierarchy:
         self._segments = segments
         self.parents: Places = np.zeros(0, np.intp)
         self.levels: list[Places] = []
+        # The root's child that each segment is or belongs to; 0 of the root.
+        self.branch: Places = np.zeros(0, np.intp)
         self.follow()
 
     def __len__(self) -> int:
@@ -48,6 +50,9 @@ class Hierarchy:
                 raise ValueError("the chain of a segment's parents is a circle")
             depth = deeper
         self.levels = [np.flatnonzero(depth == level) for level in range(1, int(depth.max()) + 1)]
+        self.branch = np.arange(len(parents))
+        for rows in self.levels[1:]:
+            self.branch[rows] = self.branch[self.parents[rows]]
 
     def add_to_parents(self, rows: Places, values: Floats, totals: Floats) -> None:
         """Add `values` of the segments in `rows` to the totals of their parents."""

@@ -3,7 +3,7 @@
 A buyer comes by at the rate `arrival` and buys if the price is below a valuation, which is
 lognormal with spread `sigma` around a level that falls by `decay` an hour; the lead leaves the
 market unsold at the rate `hazard`, and at the end of its life for sure. What is left to earn from
-n seats then follows Gallego & van Ryzin (1994), eq. 3, here in units of the level at the time:
+n seats then follows Gallego & van Ryzin (1994), here in units of the level at the time:
 
     dv_n / ds = ratio * max_p [ P(V > p) * (p - (v_n - v_(n-1))) ] - v_n,    v_n(0) = v_0 = 0
 

@@ -126,7 +126,8 @@ class KnownMarket:
         )
         np.subtract.at(self.left, came[bought], 1)
         gone = (rng.random(len(x)) < -math.expm1(-self.truth.hazard * step)) & (self.left > 0)
-        exposure = np.bincount(self.segment, minlength=len(self._segments.parents)) * float(step)
+        count = len(self._segments.parents)
+        exposure = np.bincount(self.segment, minlength=count).astype(np.float64) * step
         lost = np.bincount(self.segment[gone], minlength=len(exposure)).astype(np.float64)
         policy.pass_time(exposure, lost, float(step), self.now)
         new = gone | (self.left == 0) | (age > LIFE_HOURS)
@@ -143,7 +144,7 @@ def _earlier_sales(
     came: npt.NDArray[np.intp], bought: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int64]:
     """Sales of the same lead before each arrival; `came` is sorted."""
-    total = np.cumsum(bought) - bought
+    total: npt.NDArray[np.int64] = np.cumsum(bought) - bought
     first = np.searchsorted(came, came, side="left")
     return np.asarray(total - total[first] if len(came) else total)
 
@@ -182,7 +183,7 @@ def earnings(
             selling = rate * truth.sold_share(segments, x, ages)
             gained = value[left] + step * selling * (np.exp(x) + value[left - 1])
             value[left] = gained / (1.0 + step * (selling + truth.hazard))
-    return value[seats]
+    return np.asarray(value[seats])
 
 
 def best_earnings(truth: Truth, segments: npt.NDArray[np.int32], seats: int) -> Floats:

@@ -42,8 +42,8 @@ def _regressed(parents: list[int], evidence: Floats) -> tuple[Floats, Floats]:
         a, b, c, d, e, f, *h = evidence[:, place]
         precision[np.ix_(at, at)] += np.array([[a, b, c], [b, d, e], [c, e, f]])
         sums[at] += h
-    covariance = np.linalg.inv(precision)
-    return covariance @ sums, covariance
+    covariance = np.asarray(np.linalg.inv(precision), np.float64)
+    return np.asarray(covariance @ sums), np.asarray(covariance)
 
 
 @given(st.lists(st.integers(0, 99), max_size=9), st.integers(0, 2**32))
@@ -63,13 +63,24 @@ def test_the_posterior_is_that_of_the_whole_regression(choices: list[int], seed:
     mean, covariance = _regressed(parents, evidence)
     assert np.allclose(np.concatenate((belief.level, belief.slopes)), mean)
 
+    levels, slopes = rng.normal(size=len(parents)), rng.normal(size=2)
+    both = np.concatenate((levels, slopes))
+    assert np.isclose(belief.variance_of(hierarchy, levels, slopes), both @ covariance @ both)
+    branches = belief.variance_by_branch(hierarchy, levels, np.outer(slopes, np.ones(len(parents))))
+    for branch in hierarchy.levels[0] if hierarchy.levels else ():
+        inside = np.concatenate((levels * (hierarchy.branch == branch), slopes))
+        assert np.isclose(branches[branch], inside @ covariance @ inside)
+    spread = belief.covariance(hierarchy)
+    assert np.allclose(spread.level, covariance.diagonal()[:-2])
+    assert np.allclose(spread.shared, covariance[-2:, :-2])
+
     draws = np.eye(3 + len(parents))
-    spread = np.zeros_like(covariance)
+    sampled = np.zeros_like(covariance)
     for draw in draws:
         levels, slopes = belief.sample(hierarchy, draw[:3], draw[3:])
         off = np.concatenate((levels - belief.level, slopes - belief.slopes))
-        spread += np.outer(off, off)
-    assert np.allclose(spread, covariance)
+        sampled += np.outer(off, off)
+    assert np.allclose(sampled, covariance)
 
 
 def test_a_new_segment_is_believed_to_be_like_its_parent() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +32,10 @@ def _trials(truth: Truth, count: int, rng: np.random.Generator, weight: float = 
     bought = rng.random(count) < truth.sold_share(segment, x, age)
     at = MONDAY + np.arange(count)
     return Trials(segment, x, age, np.full(count, weight), bought, at)
+
+
+def _part(trials: Trials, rows: Any) -> Trials:
+    return Trials(*(column[rows] for column in trials))
 
 
 def _truth(level: Floats, **others: float) -> Truth:
@@ -67,7 +72,7 @@ def test_small_lots_and_large_ones_teach_nearly_the_same() -> None:
     whole, pieces = _curve(), _curve()
     whole.learn(trials)
     for start in range(0, 2_000, 20):
-        pieces.learn(Trials(*(column[start : start + 20] for column in trials)))
+        pieces.learn(_part(trials, slice(start, start + 20)))
     found, expected = pieces.curve(), whole.curve()
     assert np.allclose(found.level, expected.level, atol=0.05)
     assert found.sigma == pytest.approx(expected.sigma, abs=0.04)
@@ -88,9 +93,8 @@ def test_trials_of_no_weight_teach_nothing_and_light_ones_little() -> None:
 def test_a_thin_segment_borrows_from_its_sibling() -> None:
     truth = _truth(np.full(7, 0.5))
     trials = _trials(truth, 3_000, np.random.default_rng(3))
-    rows = trials.segment == 3
     curve = _curve()
-    curve.learn(Trials(*(column[rows] for column in trials)))
+    curve.learn(_part(trials, trials.segment == 3))
     level = curve.curve().level
     assert level[3] == pytest.approx(0.5, abs=0.07)
     # Closer relatives borrow more.
@@ -108,7 +112,7 @@ def test_a_shock_is_followed_in_a_day_and_forgotten_in_the_end() -> None:
         curve.forget(6.0)
         curve.learn(_trials(_truth(np.full(7, math.log(0.7))), 50, rng))
     assert curve.curve().level[0] - before == pytest.approx(math.log(0.7), abs=0.12)
-    curve.forget(365 * 24.0)
+    curve.forget(3_650 * 24.0)
     assert curve.curve().level[0] == pytest.approx(0, abs=1e-3)
 
 

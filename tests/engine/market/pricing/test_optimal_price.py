@@ -120,7 +120,7 @@ def test_a_finite_life_agrees_with_small_steps_of_brute_force(ratio: float) -> N
 
 
 def test_exponential_demand_agrees_with_the_closed_form() -> None:
-    # Gallego & van Ryzin (1994), section 2.3: with P(V > p) = exp(-p) and no discounting,
+    # Gallego & van Ryzin (1994): with P(V > p) = exp(-p) and no discounting,
     # J_n(t) = ln sum_(i<=n) (arrivals t / e)^i / i!, and the best price is 1 + J_n - J_(n-1).
     worth = np.linspace(0.0, 30.0, 60_001)
     sold = np.exp(-1.0 - worth)
