@@ -17,7 +17,8 @@ DAY_US = 24 * HOUR_US
 # An account counts for nothing on its first day and in full after two weeks.
 NEW_US = DAY_US
 AGED_US = 14 * DAY_US
-# Leads paid for, until an account counts in full.
+# Leads paid for, until an account counts in full. It grows with their square: a few old accounts
+# that paid once count for next to nothing.
 PAID_ENOUGH = 8
 # What an account said of a segment is half forgotten after a week.
 REPEATS_HALF_LIFE_US = 7 * DAY_US

@@ -125,7 +125,7 @@ def bot_views_of(
 ) -> BotViews:
     """Views spread as the buyers' are, each day from accounts made the day before."""
     chosen = rng.integers(0, arrivals.size, round(bots.views * arrivals.size))
-    at = np.minimum(
+    at: Floats = np.minimum(
         arrivals.at[chosen] + rng.random(len(chosen)), leads.left[arrivals.lead[chosen]] - 1e-6
     )
     order = np.argsort(at, kind="stable")

@@ -50,10 +50,10 @@ def brute_force(market: World, lead: int) -> float:
         later, one_less = worth(age + 1, seats), worth(age + 1, seats - 1)
 
         def bought(price: int) -> float:
-            share = 1.0
-            if market.weather.rival is not None and terms.rival is not None:
-                if price > level * exp(float(market.weather.rival[hour])):
-                    share -= terms.rival.share
+            waves, share = market.weather.rival, 1.0
+            if waves is not None and price > level * exp(float(waves[hour])):
+                assert terms.rival is not None
+                share -= terms.rival.share
             return share * tail(log(price / level) / terms.spread)
 
         gain = max(bought(price) * (price + one_less - later) for price in range(LEAST, 200))
