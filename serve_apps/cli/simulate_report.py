@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from models_ml.pricing.churn import AGE_BANDS, Churn
+from models_ml.pricing.simulation.intervals import Estimate
 from models_ml.pricing.simulation.picture import told
 from models_ml.pricing.simulation.summary import PolicySummary, Summary
 
@@ -26,20 +29,34 @@ _HEADS = (
     "price off, mean",
     "price off, sd",
 )
+_SHORT = (
+    "policy",
+    "/ clairvoyant",
+    "/ fixed",
+    "unsold\nseats",
+    "hours\nto sale",
+    "changes\na lead",
+    "turns\na day",
+    "price off\nmean, sd",
+)
 
 
 def show(summaries: Sequence[Summary], console: Console) -> None:
     """Print every scenario's table and what it says of the targets."""
     for summary in summaries:
-        table = Table(*_HEADS, title=_title(summary), title_justify="left")
+        console.print(_title(summary), highlight=False)
+        table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
+        for number, head in enumerate(_SHORT):
+            table.add_column(head, justify="right" if number else "left")
         for policy in summary.policies:
-            table.add_row(*_cells(policy))
+            table.add_row(*_short_cells(policy))
         console.print(table)
         for line in _remarks(summary):
             console.print(f"  {line}", markup=False, highlight=False)
         for target in summary.targets:
             sign = "[green]met[/green]   " if target.is_met else "[red]missed[/red]"
-            console.print(f"  {sign} {target.name}: {target.found:.3f}, {target.wanted}")
+            words = escape(f"{target.name}: {target.found:.3f}, {target.wanted}")
+            console.print(f"  {sign} {words}", highlight=False)
         console.print()
 
 
@@ -103,7 +120,7 @@ def _policy_json(policy: PolicySummary) -> dict[str, Any]:
     }
 
 
-def _json(ratio: Any) -> dict[str, float | None] | None:
+def _json(ratio: Estimate | None) -> dict[str, float | None] | None:
     return None if ratio is None else ratio._asdict()
 
 
@@ -133,6 +150,30 @@ def _cells(policy: PolicySummary) -> tuple[str, ...]:
     )
 
 
+def _short_cells(policy: PolicySummary) -> tuple[str, ...]:
+    """What fits a terminal of 80 columns."""
+    figures = policy.figures
+    return (
+        policy.policy,
+        _short(policy.to_clairvoyant),
+        _short(policy.to_fixed),
+        f"{figures['unsold']:.0%}",
+        f"{figures['hours_to_sale']:.0f}",
+        f"{figures['changes']:.0f}",
+        f"{figures['turns_a_day']:.2f}",
+        f"{policy.error:+.0%} ±{policy.spread:.0%}",
+    )
+
+
+def _short(ratio: Estimate | None) -> str:
+    """A ratio with half the width of its interval."""
+    if ratio is None:
+        return "-"
+    if ratio.high is None:
+        return f"{ratio.mean:.3f}"
+    return f"{ratio.mean:.3f} ±{ratio.high - ratio.mean:.3f}"
+
+
 def _remarks(summary: Summary) -> list[str]:
     lines = [
         f"fixed: {summary.fixed.price} credits for every lead; scaled: {summary.fixed.scale} "
@@ -152,7 +193,7 @@ def _remarks(summary: Summary) -> list[str]:
     return lines
 
 
-def _percent(each: Any) -> str:
-    if each.low is None:
+def _percent(each: Estimate) -> str:
+    if each.low is None or each.high is None:
         return f"{each.mean:+.2%}"
     return f"{each.mean:+.2%} ({each.low:+.2%} to {each.high:+.2%})"

@@ -17,8 +17,9 @@ DAY_US = 24 * HOUR_US
 # An account counts for nothing on its first day and in full after two weeks.
 NEW_US = DAY_US
 AGED_US = 14 * DAY_US
-# Leads paid for, until an account counts in full.
-PAID_ENOUGH = 5
+# Leads paid for, until an account counts in full. It grows with their square: a few old accounts
+# that paid once count for next to nothing.
+PAID_ENOUGH = 8
 # What an account said of a segment is half forgotten after a week.
 REPEATS_HALF_LIFE_US = 7 * DAY_US
 # With so many trials in a segment an account's next one counts half.
@@ -53,7 +54,7 @@ class Accounts:
         if created_at is None or not paid:
             return 0.0
         aged = (now - created_at - NEW_US) / (AGED_US - NEW_US)
-        return min(1.0, max(0.0, aged)) * min(1.0, paid / PAID_ENOUGH)
+        return min(1.0, max(0.0, aged)) * min(1.0, paid / PAID_ENOUGH) ** 2
 
     def weigh(self, user_id: str, segment: int, now: int, share: float = 1.0) -> float:
         """What `share` of a trial of this account in this segment counts, in [0, share]; it counts

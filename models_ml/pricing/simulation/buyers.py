@@ -19,14 +19,20 @@ _OLDEST = 24 * 400
 _LATE_SHARE = 0.15
 # How unequally accounts look around: the standard deviation of the log of how often.
 _ZEAL_SD = 1.0
-BOT = "bot"
+# The market is not new, only its pricing: it has traded for so many days, and an account buys
+# so many leads a day on average.
+_TRADED_DAYS = 60
+_BOUGHT_A_DAY = 0.15
 
 
 class Accounts(NamedTuple):
-    """`created` in hours since the market opened, before it where negative."""
+    """`created` in hours since the market opened, before it where negative; `bought` counts leads
+    paid for before; `zeal` is how often an account looks around, compared with others."""
 
     ids: list[str]
     created: Floats
+    bought: Ints
+    zeal: Floats
 
 
 class Arrivals(NamedTuple):
@@ -63,7 +69,10 @@ def accounts_of(terms: Terms, rng: np.random.Generator) -> Accounts:
     created = -_OLDEST * rng.random(terms.accounts)
     late = rng.random(terms.accounts) < _LATE_SHARE
     created[late] = 24 * terms.days * rng.random(int(late.sum()))
-    return Accounts(ids, created)
+    zeal = np.exp(_ZEAL_SD * rng.standard_normal(terms.accounts))
+    zeal /= zeal.mean()
+    before = np.clip(-created / 24, 0.0, _TRADED_DAYS)
+    return Accounts(ids, created, rng.poisson(_BOUGHT_A_DAY * before * zeal), zeal)
 
 
 def arrivals_of(
@@ -96,9 +105,8 @@ def _distinct(
 ) -> Ints:
     """An account for each arrival, none twice before one lead: for each lead the accounts in an
     order drawn by how often they look around. -1 where there is no other left."""
-    zeal = np.exp(_ZEAL_SD * rng.standard_normal(terms.accounts))
     # Equal-time order statistics of exponentials: successive draws without replacement.
-    order = np.argsort(rng.exponential(1.0, (leads.size, terms.accounts)) / zeal, axis=1)
+    order = np.argsort(rng.exponential(1.0, (leads.size, terms.accounts)) / accounts.zeal, axis=1)
     by_lead = np.lexsort((at, lead))
     starts = np.searchsorted(lead[by_lead], np.arange(leads.size))
     account = np.full(len(lead), -1, np.int64)
@@ -117,7 +125,7 @@ def bot_views_of(
 ) -> BotViews:
     """Views spread as the buyers' are, each day from accounts made the day before."""
     chosen = rng.integers(0, arrivals.size, round(bots.views * arrivals.size))
-    at = np.minimum(
+    at: Floats = np.minimum(
         arrivals.at[chosen] + rng.random(len(chosen)), leads.left[arrivals.lead[chosen]] - 1e-6
     )
     order = np.argsort(at, kind="stable")

@@ -5,7 +5,7 @@ Expected revenue V of a lead with n seats left obeys (Gallego & van Ryzin 1994)
     -dV_n/dt = rate(t) * max over p of P(value >= p) * (p - (V_n - V_{n-1})) - hazard(age) * V_n
 
 with V_0 = 0 and V = 0 when its time on offer is over. It is solved backwards in steps of an
-hour, the time between price ticks, for whole prices.
+hour, the time between price ticks, for whole prices that are no lower than the market allows.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from engine.market.pricing.rails import Rails
 from models_ml.pricing.simulation.world import World
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 SEATS_MOST = 3
+# The market's rule for every price, whoever sets it.
+LEAST = Rails().floor
 
 
 class Normal:
@@ -63,7 +66,7 @@ class Ideal:
         terms, leads = world.terms, world.leads
         self._listed = leads.listed
         life = 24 * terms.life_days_most
-        self.prices = np.ones((SEATS_MOST, leads.size, life), np.int32)
+        self.prices = np.full((SEATS_MOST, leads.size, life), LEAST, np.int32)
         self._normal = Normal(terms.spread)
         self._rival_share = 0.0 if terms.rival is None else terms.rival.share
         rows = np.arange(leads.size)
@@ -90,11 +93,11 @@ class Ideal:
         if rival is not None:
             # Either as if there was no rival, or just as cheap.
             tries.append(np.minimum(wanted, rival))
-        best = np.ones(len(level), np.int64)
+        best = np.full(len(level), LEAST, np.int64)
         most = np.full(len(level), -np.inf)
         for price in tries:
             for whole in (np.floor(price), np.ceil(price)):
-                whole = np.maximum(1.0, whole)
+                whole = np.maximum(LEAST, whole)
                 gain = self._sale(whole, level, rival) * (whole - cost)
                 better = gain > most
                 best[better], most[better] = whole[better].astype(np.int64), gain[better]

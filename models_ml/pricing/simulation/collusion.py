@@ -102,6 +102,10 @@ class ShadowedPricer(RealPricer):
         super().know(created_at)
         self._shadow.know(created_at)
 
+    def credit(self, bought: dict[str, int]) -> None:
+        super().credit(bought)
+        self._shadow.credit(bought)
+
     def apply(self, event: e.Event, at: int, parts: Sequence[bytes] = ()) -> None:
         super().apply(event, at, parts)
         self._shadow.apply(event, at, parts)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.market.pricing import policies as engine_policies
-from models_ml.pricing.simulation.clairvoyant import Ideal
+from models_ml.pricing.simulation.clairvoyant import LEAST, Ideal
 from models_ml.pricing.simulation.collusion import Influence, influence_of
 from models_ml.pricing.simulation.figures import Course, Figures, course_of, figures_of
 from models_ml.pricing.simulation.fixed_price import FixedPrices
@@ -77,7 +77,7 @@ def pricer_of(policy: str, world: World, ideal: Ideal, fixed: FixedPrices) -> Pr
         return ConstantPricer(world, np.full(world.leads.size, fixed.price, np.int64))
     if policy == SCALED:
         scaled = np.rint(world.leads.seen * fixed.scale / 1_000)
-        return ConstantPricer(world, np.maximum(1, scaled).astype(np.int64))
+        return ConstantPricer(world, np.maximum(LEAST, scaled).astype(np.int64))
     return RealPricer(policy)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models_ml.pricing.simulation.clairvoyant import expected_revenue
+from models_ml.pricing.simulation.clairvoyant import LEAST, expected_revenue
 from models_ml.pricing.simulation.figures import counted
 from models_ml.pricing.simulation.terms import Terms
 from models_ml.pricing.simulation.world import World
@@ -52,7 +52,7 @@ def best_fixed(terms: Terms, seeds: Sequence[int] = SEEDS) -> FixedPrices:
 
     highest = float(np.percentile(worlds[0].valuations(), 99))
     price = _best(at_price, 1.0, highest, 0.5)
-    return FixedPrices(max(1, round(price)), round(_best(at_scale, 0.2, 3.0, 0.02), 2))
+    return FixedPrices(max(LEAST, round(price)), round(_best(at_scale, 0.2, 3.0, 0.02), 2))
 
 
 def _best(revenue: Callable[[float], float], low: float, high: float, width: float) -> float:

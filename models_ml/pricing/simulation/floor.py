@@ -65,6 +65,7 @@ class Floor:
                 )
             }
         )
+        pricer.credit(dict(zip(world.accounts.ids, world.accounts.bought.tolist(), strict=True)))
         self.record = Record(world)
         self._number = {lead_id: number for number, lead_id in enumerate(world.leads.ids)}
         self._position = self._feed_seq = self._asked = self._later_number = 0

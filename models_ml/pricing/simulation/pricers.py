@@ -37,6 +37,9 @@ class Pricer(Protocol):
     def know(self, created_at: dict[str, int]) -> None:
         """Accounts, and when they were made."""
 
+    def credit(self, bought: dict[str, int]) -> None:
+        """Leads that accounts paid for before."""
+
     def apply(self, event: e.Event, at: int, parts: Sequence[bytes] = ()) -> None:
         """One event of the journal."""
 
@@ -60,6 +63,11 @@ class RealPricer:
 
     def know(self, created_at: dict[str, int]) -> None:
         self.prices.accounts.know(created_at)
+
+    def credit(self, bought: dict[str, int]) -> None:
+        for user_id, count in bought.items():
+            for _ in range(count):
+                self.prices.accounts.paid(user_id)
 
     def apply(self, event: e.Event, at: int, parts: Sequence[bytes] = ()) -> None:
         self.prices.apply(event, at, parts)
@@ -87,6 +95,9 @@ class KnownPricer:
         self._ids = world.leads.ids
 
     def know(self, created_at: dict[str, int]) -> None:
+        """Nobody need be trusted."""
+
+    def credit(self, bought: dict[str, int]) -> None:
         """Nobody need be trusted."""
 
     def observe(self, signals: Iterable[Signal]) -> None:

@@ -81,7 +81,11 @@ class Schemers:
                 if paid == self._terms.paid:
                     break
                 lead = self._floor.book.leads.get(lead_id)
-                if lead is None or lead.state != AVAILABLE or leads.segments[number] == self._target:
+                if (
+                    lead is None
+                    or lead.state != AVAILABLE
+                    or leads.segments[number] == self._target
+                ):
                     continue
                 self._floor.view(lead_id, user_id, now)
                 self._floor.ask([c.Buy(lead_id, user_id, f"{user_id}-{lead_id}")], now)

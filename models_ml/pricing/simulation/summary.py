@@ -184,11 +184,11 @@ def _targets(
         name = f"{policy.policy}: turns of a price a day"
         found.append(Target(name, f"at most {TURNS_A_DAY_MOST}", turns, turns <= TURNS_A_DAY_MOST))
     for name, influence in influences.items():
-        for field in ("market", "target", "lead_most"):
+        for field in Influence._fields:
             moved = abs(influence[field].mean)
             found.append(
                 Target(
-                    f"{name}: {field} moved by colluders",
+                    f"{name}: {field.replace('_', ' ')} moved by colluders",
                     f"less than {INFLUENCE_MOST}",
                     moved,
                     moved < INFLUENCE_MOST,

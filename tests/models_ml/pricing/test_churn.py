@@ -39,7 +39,9 @@ def made_snapshots(homes: int, days: int, seed: int) -> tuple[list[Sighting], se
             elif rng.random() < KNOWN.cuts_a_day / 9:
                 price = round(price * 1.02)
             if rng.random() > 0.03:
-                sightings.append(Sighting(day, home_id, price, day - int(np.floor(entered[number]))))
+                sightings.append(
+                    Sighting(day, home_id, price, day - int(np.floor(entered[number])))
+                )
     return sightings, sold
 
 

@@ -8,7 +8,7 @@ from math import erf, exp, log, sqrt
 import numpy as np
 import pytest
 
-from models_ml.pricing.simulation.clairvoyant import Ideal, Normal, expected_revenue
+from models_ml.pricing.simulation.clairvoyant import LEAST, Ideal, Normal, expected_revenue
 from models_ml.pricing.simulation.figures import counted
 from models_ml.pricing.simulation.fixed_price import best_fixed
 from models_ml.pricing.simulation.terms import Rival
@@ -50,13 +50,13 @@ def brute_force(market: World, lead: int) -> float:
         later, one_less = worth(age + 1, seats), worth(age + 1, seats - 1)
 
         def bought(price: int) -> float:
-            share = 1.0
-            if market.weather.rival is not None and terms.rival is not None:
-                if price > level * exp(float(market.weather.rival[hour])):
-                    share -= terms.rival.share
+            waves, share = market.weather.rival, 1.0
+            if waves is not None and price > level * exp(float(waves[hour])):
+                assert terms.rival is not None
+                share -= terms.rival.share
             return share * tail(log(price / level) / terms.spread)
 
-        gain = max(bought(price) * (price + one_less - later) for price in range(1, 200))
+        gain = max(bought(price) * (price + one_less - later) for price in range(LEAST, 200))
         return stays * (later + rate * max(0.0, gain))
 
     for age in range(24 * terms.life_days_most, -1, -12):
@@ -79,7 +79,7 @@ def test_nobody_is_expected_to_earn_more() -> None:
     ideal = Ideal(market).revenue[market.leads.seats - 1, np.arange(market.leads.size)].sum()
     for scale in (0.5, 0.8, 1.0, 1.3, 2.0):
         constant = market.levels(np.arange(market.leads.size), market.leads.listed + 0.0)
-        assert expected_revenue(market, np.maximum(1.0, scale * constant), all_leads) < ideal
+        assert expected_revenue(market, np.maximum(LEAST, scale * constant), all_leads) < ideal
 
 
 def test_the_best_single_price_is_the_best_of_all() -> None:

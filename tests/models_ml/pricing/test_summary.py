@@ -30,7 +30,8 @@ def test_an_interval_holds_what_it_should() -> None:
     held = 0
     for _ in range(2_000):
         found = estimate(rng.normal(0.9, 0.05, 6).tolist())
-        assert found.low is not None and found.high is not None
+        assert found.low is not None
+        assert found.high is not None
         held += found.low <= 0.9 <= found.high
     assert held / 2_000 == pytest.approx(0.95, abs=0.015)
     assert estimate([0.5]).low is None

@@ -24,7 +24,7 @@ from engine.market.pricing.parts import (
 from engine.market.pricing.policy import Policy, Trials
 from engine.market.pricing.repricing import ANY_STEP, NEW_US, Arm
 from engine.market.pricing.segments import Segments
-from engine.market.pricing.trust import DAY_US
+from engine.market.pricing.trust import DAY_US, PAID_ENOUGH
 from engine.market.standing_terms import StandingTerms
 from tests.engine.market.history import random_history
 from tests.engine.market.trading_floor import TradingFloor
@@ -71,7 +71,7 @@ class Recorder:
 def trusted(prices: MarketPrices, *users: str) -> None:
     prices.accounts.know(dict.fromkeys(users, NOW - 100 * DAY_US))
     for user in users:
-        for _ in range(3):
+        for _ in range(PAID_ENOUGH):
             prices.accounts.paid(user)
 
 
@@ -225,7 +225,7 @@ def test_looking_becomes_a_trial_when_it_is_decided() -> None:
     prices.learn(at + 9 * PATIENCE_US)
     assert seen.bought() == [True, False, False]
     weights = [weight for trials in seen.trials for weight in trials.weight.tolist()]
-    assert weights == pytest.approx([1.0, 1.0, 1.0], abs=0.02)
+    assert weights == pytest.approx([1.0, 1.0, 1.0], abs=0.06)
 
 
 def test_a_standing_order_that_the_price_keeps_away_is_demand_too() -> None:
