@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -31,8 +30,8 @@ _HEADS = (
 )
 _SHORT = (
     "policy",
-    "/ clairvoyant",
-    "/ fixed",
+    "over\nclairvoyant",
+    "over\nfixed",
     "unsold\nseats",
     "hours\nto sale",
     "changes\na lead",
@@ -45,9 +44,9 @@ def show(summaries: Sequence[Summary], console: Console) -> None:
     """Print every scenario's table and what it says of the targets."""
     for summary in summaries:
         console.print(_title(summary), highlight=False)
-        table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
+        table = Table(box=None, padding=(0, 1, 0, 0))
         for number, head in enumerate(_SHORT):
-            table.add_column(head, justify="right" if number else "left")
+            table.add_column(head, justify="right" if number else "left", no_wrap=True)
         for policy in summary.policies:
             table.add_row(*_short_cells(policy))
         console.print(table)

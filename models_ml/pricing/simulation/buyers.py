@@ -132,4 +132,5 @@ def bot_views_of(
     at, lead = at[order], arrivals.lead[chosen][order]
     day = (at // 24).astype(np.int64)
     account = day * bots.accounts + rng.integers(0, bots.accounts, len(at))
-    return BotViews(at, lead, account, 24.0 * (day - 1))
+    made: Floats = 24.0 * (day - 1.0)
+    return BotViews(at, lead, account, made)

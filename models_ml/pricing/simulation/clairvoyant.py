@@ -73,7 +73,7 @@ class Ideal:
         worth = np.zeros((SEATS_MOST + 1, leads.size))
         for age in range(life - 1, -1, -1):
             hour = leads.listed + age
-            level = world.levels(rows, hour + 0.5)
+            level = world.levels(rows, hour.astype(np.float64) + 0.5)
             rate = leads.traffic * world.weather.traffic[leads.kind, hour]
             stays = np.exp(-terms.churn.hazard_at(np.array([age / 24]))[0] / 24)
             waves = world.weather.rival
@@ -133,7 +133,7 @@ def expected_revenue(world: World, price_of: Floats, counted: npt.NDArray[np.boo
     worth = np.zeros((SEATS_MOST + 1, len(rows)))
     for age in range(24 * terms.life_days_most - 1, -1, -1):
         hour = leads.listed[rows] + age
-        level = world.levels(rows, hour + 0.5)
+        level = world.levels(rows, hour.astype(np.float64) + 0.5)
         sale = normal.sale(price_of[rows], level)
         if world.weather.rival is not None and terms.rival is not None:
             dearer = price_of[rows] > level * np.exp(world.weather.rival[hour])

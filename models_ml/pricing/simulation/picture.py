@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
-from itertools import pairwise
 from typing import NamedTuple
 
 from models_ml.pricing.simulation.intervals import Estimate
@@ -28,10 +28,10 @@ svg text{font:11px system-ui,sans-serif;fill:#444}
 
 
 class _Plot(NamedTuple):
-    """`marks` are days with a vertical line; `scale` is what one unit of a value reads as."""
+    """`lines` are (policy, its number, values by day), `marks` days with a vertical line."""
 
     title: str
-    lines: list[tuple[str, list[float]]]
+    lines: list[tuple[str, int, list[float]]]
     marks: list[tuple[float, str]]
     is_percent: bool = False
 
@@ -55,12 +55,16 @@ def _section(summary: Summary) -> str:
     marks += [(shock.day, "shock") for shock in terms.shocks]
     revenue = _Plot(
         "Revenue a day, credits (all leads, mean over seeds)",
-        [(curve.policy, curve.revenue) for curve in summary.curves],
+        [(each.policy, number, each.revenue) for number, each in enumerate(summary.curves)],
         marks,
     )
     error = _Plot(
         "Price over the best price, mean over leads on offer",
-        [(curve.policy, _shown(curve)) for curve in summary.curves if curve.policy != "fixed"],
+        [
+            (each.policy, number, _shown(each))
+            for number, each in enumerate(summary.curves)
+            if each.policy != "fixed"
+        ],
         marks,
         is_percent=True,
     )
@@ -119,12 +123,12 @@ def _targets(summary: Summary) -> str:
 
 
 def _svg(plot: _Plot) -> str:
-    values = [value for _, line in plot.lines for value in line]
+    values = [value for *_, line in plot.lines for value in line]
     if not values:
         return ""
     low, high = min(0.0, min(values)), max(values)
     high = high if high > low else low + 1
-    days = max(len(line) for _, line in plot.lines)
+    days = max(len(line) for *_, line in plot.lines)
     across = (_WIDTH - _LEFT - _RIGHT) / max(1, days - 1)
     up = (_HEIGHT - _TOP - _BOTTOM) / (high - low)
 
@@ -152,13 +156,13 @@ def _svg(plot: _Plot) -> str:
                 f' stroke="#999" stroke-dasharray="3 3"/><text x="{x(day) + 3:.1f}"'
                 f' y="{_TOP + 9}">{escape(words)}</text>'
             )
-    for number, (name, line) in enumerate(plot.lines):
+    for place, (name, number, line) in enumerate(plot.lines):
         colour = _COLOURS[number % len(_COLOURS)]
         points = " ".join(f"{x(day):.1f},{y(value):.1f}" for day, value in enumerate(line))
         parts.append(
             f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.7"/>'
         )
-        at = _LEFT + number * (_WIDTH - _LEFT) / len(plot.lines)
+        at = _LEFT + place * (_WIDTH - _LEFT) / len(plot.lines)
         parts.append(
             f'<text x="{at:.0f}" y="{_HEIGHT - 6}" style="fill:{colour}">{escape(name)}</text>'
         )
@@ -169,8 +173,6 @@ def _svg(plot: _Plot) -> str:
 def _grid(low: float, high: float) -> list[float]:
     """Round values from `low` to `high`, about five."""
     raw = (high - low) / 5
-    size = 10.0 ** (len(f"{int(raw):d}") - 1) if raw >= 1 else 0.01
-    steps = [size * factor for factor in (1, 2, 5, 10, 20, 50, 100)]
-    step = next((each for each, _ in pairwise(steps) if each >= raw), steps[-1])
-    first = int(low / step)
-    return [step * place for place in range(first, int(high / step) + 1)]
+    size = 10.0 ** math.floor(math.log10(raw))
+    step = size * next(factor for factor in (1, 2, 5, 10) if factor * size >= raw * (1 - 1e-9))
+    return [step * place for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
