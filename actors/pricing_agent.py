@@ -231,7 +231,12 @@ class PricingAgent:
             self._database_url,
             timeout=10,
             command_timeout=60,
-            server_settings={**SERVER_SETTINGS, "application_name": f"pricing:{self.market}"},
+            server_settings={
+                **SERVER_SETTINGS,
+                # A checkpoint of a big market is a hundred megabytes.
+                "statement_timeout": "60000",
+                "application_name": f"pricing:{self.market}",
+            },
         )
         await set_codecs(connection)
         if self._epoch:
