@@ -61,7 +61,11 @@ class ModelValues:
         """In thousandths of a credit, in step with `leads`."""
         lead_ids, listings = [each.lead_id for each in leads], [each.listing for each in leads]
         for lead_id, listing in zip(lead_ids, listings, strict=True):
-            self._comparables.put(lead_id, listing)
+            # An invented price is no comparable.
+            if listing.fraud_flag:
+                self._comparables.drop(lead_id)
+            else:
+                self._comparables.put(lead_id, listing)
         compared = self._comparables.compare(lead_ids, listings)
         found = self._model.values(listings, [each.max_buyers for each in leads], compared)
         return [int(value) for value in found]

@@ -1,4 +1,4 @@
-"""`aiqleads models`: train what is learnt from recorded decisions. Needs no installation."""
+"""`aiqleads models`: what is learnt from recorded decisions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from serve_apps.cli.steps import StepFailed, Steps
 
 models = typer.Typer(
-    help="Train the models that are learnt from recorded decisions; needs no installation.",
+    help="Train the models that are learnt from recorded decisions.",
     no_args_is_help=True,
 )
 _TABLE = "see the columns in models_ml/value/trials_table.py"
@@ -63,3 +63,27 @@ def train(
     typer.echo("chance of buying: predicted, and what was bought")
     for each in trained.outcome.bins:
         typer.echo(f"  {each.decisions:>7,}  {each.predicted:.3f}  {each.bought:.3f}")
+
+
+@models.command()
+def trials(
+    output: Annotated[Path, typer.Option(dir_okay=False, help="The table, JSON lines.")],
+    market: Annotated[
+        list[str] | None, typer.Option(help="Only this market; may be repeated.")
+    ] = None,
+) -> None:
+    """Write what buyers decided at which prices, out of the journal, for `train --trials`."""
+    from engine.adapters.local.effective_settings import require, resolve_settings
+    from engine.settings import Settings
+    from serve_apps.cli.recorded_trials import write_trials
+
+    steps = Steps()
+    try:
+        with steps.step("decisions", remedy="is the installation up? `aiqleads status`") as step:
+            settings = resolve_settings(Settings())
+            require(settings, "database_url")
+            count = write_trials(settings.database_url, market or [], output)
+            step.detail = f"{count:,} decisions"
+    except StepFailed as failure:
+        steps.failed(failure)
+        raise typer.Exit(1) from failure

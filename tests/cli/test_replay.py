@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+from pathlib import Path
 
 import asyncpg
 import msgspec
@@ -73,3 +74,15 @@ def test_what_would_have_changed(market: str) -> None:
 def test_policies_and_markets_nobody_knows(market: str) -> None:
     for asked in (["--policy", "wild@1"], ["--policy", "decay@1", "--market", "nowhere"]):
         assert CliRunner().invoke(app, ["replay", *asked]).exit_code == 2
+
+
+def test_decisions_become_a_table(market: str, tmp_path: Path) -> None:
+    asked = ["models", "trials", "--market", market, "--output", str(tmp_path / "t.jsonl")]
+    answered = CliRunner().invoke(app, asked)
+    assert answered.exit_code == 0, answered.output
+    # Nobody knows of these two buyers, so nothing they decide counts.
+    assert "0 decisions" in answered.stderr
+    assert (tmp_path / "t.jsonl").read_text() == ""
+    failed = CliRunner().invoke(app, [*asked, "--market", "atlantis"])
+    assert failed.exit_code == 1
+    assert "no market atlantis" in failed.stderr

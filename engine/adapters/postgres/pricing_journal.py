@@ -56,7 +56,7 @@ async def listings(
     async with connection.transaction(readonly=True):
         async for row in connection.cursor(
             f"SELECT lead_id, {', '.join(_COMPARED)} FROM (SELECT * FROM leads WHERE market = $1"
-            " ORDER BY listed_at DESC LIMIT $2) newest ORDER BY listed_at",
+            " AND NOT fraud_flag ORDER BY listed_at DESC LIMIT $2) newest ORDER BY listed_at",
             market,
             LISTINGS_MAX,
             prefetch=1_000,

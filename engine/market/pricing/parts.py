@@ -122,7 +122,8 @@ def targets_of(base: Ints, demand: Ints, age: Ints, seats: Ints) -> Ints:
 
 def exact_targets(parts: PartsColumns) -> npt.NDArray[np.float64]:
     """The products of base and multipliers before they are rounded to credits."""
-    product = parts.base * (1.0 / _SCALE)
+    product: npt.NDArray[np.float64] = parts.base.astype(np.float64)
+    product *= 1.0 / _SCALE
     product *= parts.demand
     product *= parts.age
     product *= parts.seats
