@@ -19,7 +19,7 @@ _POLICIES: dict[str, tuple[int, Callable[[Segments], Policy]]] = {
     "demand@1": (3, DemandPolicy),
 }
 NAMES = {LISTED: "listing@1", **{number: name for name, (number, _) in _POLICIES.items()}}
-DEFAULT = "decay@1"
+DEFAULT = "demand@1"
 
 
 def names() -> tuple[str, ...]:
