@@ -66,7 +66,7 @@ async def listings(
 
 async def made_at(connection: asyncpg.Connection, user_ids: Iterable[str]) -> dict[str, int]:
     """When each of the accounts was made, µs; 0 for one that is gone."""
-    asked = list(user_ids)
+    asked = sorted(user_ids)
     rows = await connection.fetch(
         "SELECT user_id, created_at FROM users WHERE user_id = ANY($1)", asked
     )
