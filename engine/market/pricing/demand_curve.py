@@ -33,11 +33,11 @@ _STEEPNESS, _FADING = 2.0, 0.34
 PRIOR = b.Prior(
     mean=(0.0, _STEEPNESS, _FADING),
     deviation=(0.8, 0.4, 0.15),
-    spread=(0.5, 0.5, 0.5),
+    spread=(0.5, 0.4, 0.4),
 )
-# How far levels walk in calm times, in f a day: the whole market's (0.04 is 2 % of price), and
+# How far levels walk in calm times, in f a day: the whole market's (about 1 % of price), and
 # those of its branches (kind of property and price band) relative to it.
-MARKET_CALM, BRANCH_CALM = 0.04, 0.03
+MARKET_CALM, BRANCH_CALM = 0.025, 0.015
 # Buyers who decide by chance: the share that no outlier's influence passes.
 LAPSE = 0.01
 # Trials are bounded to where they teach something.

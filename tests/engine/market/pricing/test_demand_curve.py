@@ -116,6 +116,24 @@ def test_a_shock_is_followed_in_a_day_and_forgotten_in_the_end() -> None:
     assert curve.curve().level[0] == pytest.approx(0, abs=1e-3)
 
 
+def test_a_branch_that_moves_alone_is_followed_alone() -> None:
+    rng = np.random.default_rng(7)
+    curve = _curve()
+    level = np.zeros(7)
+    for _ in range(30):
+        curve.learn(_trials(_truth(level), 200, rng))
+        curve.forget(24.0)
+    before = curve.curve().level
+    # Segments 1, 3 and 4 are one branch; 2, 5 and 6 the other.
+    level[[1, 3, 4]] = 0.4
+    for _ in range(8):
+        curve.forget(12.0)
+        curve.learn(_trials(_truth(level), 100, rng))
+    moved = curve.curve().level - before
+    assert moved[[1, 3, 4]] == pytest.approx(0.4, abs=0.13)
+    assert moved[[2, 5, 6]] == pytest.approx(0.0, abs=0.13)
+
+
 def test_one_absurd_purchase_moves_little() -> None:
     truth = _truth(np.zeros(7))
     curve = _curve()
