@@ -251,12 +251,14 @@ class LeadBook:
         self._drop_inbox()
 
     async def _turn(self) -> None:
-        if not self._inbox and not self._repricings:
+        if not self._inbox and not self._repricings.is_due(trades_wait=False):
             self._wake.clear()
             await self._wait()
         arrivals = self._take()
         if arrivals:
             await self._flush(arrivals)
+            if not is_repricing(arrivals[0].requests):
+                self._repricings.traded()
         elif self._is_something_due():
             await self._carry_out([])
         else:
@@ -269,6 +271,9 @@ class LeadBook:
         seconds = TICK
         if due_at is not None:
             seconds = min(TICK, max(0.0, (due_at - self._now(self._journal_at)) / 1e6))
+        slice_in = self._repricings.due_in(trades_wait=False)
+        if slice_in is not None:
+            seconds = min(seconds, slice_in)
         try:
             async with asyncio.timeout(seconds):
                 await self._wake.wait()

@@ -24,6 +24,8 @@ from engine.market.pricing.market_prices import MarketPrices
 ENTRIES = 2_000
 BATCHES = 200
 VALUED = 1_000
+# Before these it must be known what a lead is worth: a buyer judges its price.
+CONSIDERED = (e.LeadHeld, e.QueueJoined, e.LeadSold)
 # Of what is read of the past, the time that passed is taken in by so much at once, µs.
 LEARN_EVERY_US = 15 * 60 * 1_000_000
 
@@ -94,6 +96,8 @@ class MarketReader:
                 self.odds.pass_time(self.prices.columns, entry.at)
                 self.prices.learn(entry.at)
             self._learnt_at = entry.at
+        if isinstance(entry.event, CONSIDERED):
+            self.value()
         self._watch(self.prices, entry)
         if isinstance(entry.event, e.LeadSold):
             row = self.prices.columns.row[entry.event.lead_id]
@@ -110,6 +114,7 @@ class MarketReader:
             if not self._batches or (at is not None and self._batches[0].signals[0].at > at):
                 return
             batch = self._batches.popleft()
+            self.value()
             self.prices.observe(batch.signals)
             self.signals += len(batch.signals)
             self.place = self.place._replace(signal_id=batch.signal_id)

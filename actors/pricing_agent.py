@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.1
 # Leads of which something happened are repriced this often at most.
 EVENTS_SECONDS = 0.25
+# New prices are handed to the book for so long before the journal is looked into again.
+SUBMIT_SECONDS = 5.0
 SHOW_SECONDS = 2.0
 PRUNE_SECONDS = 600.0
 PRUNED_AT_ONCE = 500
@@ -157,8 +159,6 @@ class PricingAgent:
             except Exception as error:
                 log.error("pricing of %s is broken", self.market, exc_info=error)
                 await self._lost(f"broken: {type(error).__name__}: {error}", BROKEN_SECONDS)
-            else:
-                self._losses, self.problem = 0, None
         await self._keep()
 
     async def _round(self) -> None:
@@ -167,6 +167,7 @@ class PricingAgent:
         assert reader is not None
         if not await reader.step():
             await self._price(reader)
+            self._losses, self.problem = 0, None
             await self._wait()
         if self._monotonic() >= self._save_at:
             await self._save(reader)
@@ -195,8 +196,13 @@ class PricingAgent:
             await self._submit(reader, reader.prices.reprice(now, whole=False))
 
     async def _submit(self, reader: MarketReader, proposals: Sequence[Proposal]) -> None:
-        """One after the other; what the book can't take now is worked out anew later."""
-        for proposal in proposals:
+        """One after the other. What the book can't take now is worked out anew later, and so is
+        what would keep the agent from reading on for long."""
+        until = self._monotonic() + SUBMIT_SECONDS
+        for number, proposal in enumerate(proposals):
+            if number and self._monotonic() > until:
+                self._whole_at = 0.0
+                return
             # The book does not know of agents: who was superseded must stop by itself.
             await pricing_state.owns(reader.connection, self.market, self._epoch)
             command = Reprice(
@@ -225,7 +231,12 @@ class PricingAgent:
             self._database_url,
             timeout=10,
             command_timeout=60,
-            server_settings={**SERVER_SETTINGS, "application_name": f"pricing:{self.market}"},
+            server_settings={
+                **SERVER_SETTINGS,
+                # A checkpoint of a big market is a hundred megabytes.
+                "statement_timeout": "60000",
+                "application_name": f"pricing:{self.market}",
+            },
         )
         await set_codecs(connection)
         if self._epoch:

@@ -1,7 +1,7 @@
 """Repricings wait apart, so that purchases go first.
 
 A market's new prices come by the thousand and nobody waits for them as a buyer does. They are
-cut into slices; a slice is carried out when no trade waits, and else, every few flushes, beside
+cut into slices; a slice is carried out when nobody trades, and else, every few flushes, beside
 the trades, so that neither starves the other.
 """
 
@@ -18,8 +18,11 @@ from engine.market.commands import REPRICE_LEADS_MAX, Reprice
 
 # Leads repriced in one flush: what a purchase in it may have to wait for.
 SLICE_LEADS = 100
-# While trades wait, one slice in so many seconds goes beside them.
-BESIDE_TRADES_SECONDS = 0.02
+# While trades are made, one slice in so many seconds goes beside them.
+BESIDE_TRADES_SECONDS = 0.04
+# So long after a flush with trades the next ones may be on their way: they would have to wait
+# for a slice that took the moment between.
+QUIET_SECONDS = 0.005
 # Commands that may wait; more are refused as busy.
 COMMANDS_MAX = 16
 
@@ -44,6 +47,7 @@ class RepricingLane:
         self._slices: deque[Arrival] = deque()
         self._commands = 0
         self._beside_at = 0.0
+        self._quiet_at = 0.0
 
     def __len__(self) -> int:
         return len(self._slices)
@@ -72,9 +76,19 @@ class RepricingLane:
 
     def is_due(self, *, trades_wait: bool) -> bool:
         """Whether the first slice goes into the flush that begins now."""
+        return self.due_in(trades_wait=trades_wait) == 0
+
+    def due_in(self, *, trades_wait: bool) -> float | None:
+        """Seconds until the first slice is due, if trades wait till then or none come; None
+        without a slice."""
         if not self._slices:
-            return False
-        return not trades_wait or self._monotonic() >= self._beside_at
+            return None
+        at = self._beside_at if trades_wait else min(self._beside_at, self._quiet_at)
+        return max(0.0, at - self._monotonic())
+
+    def traded(self) -> None:
+        """A flush with trades has ended."""
+        self._quiet_at = self._monotonic() + QUIET_SECONDS
 
     def take(self) -> Arrival:
         self._beside_at = self._monotonic() + BESIDE_TRADES_SECONDS

@@ -64,7 +64,7 @@ async def _compare(options: argparse.Namespace) -> None:
         numbers = iter(range(leads - 20_000))
         for run in range(options.runs + 1):
             for orders in runs:
-                await _rest(servers, orders)
+                await rest(servers, orders)
                 measured = await _trade(servers, numbers, options.purchases, leads, run)
                 # The first round warms up.
                 if run:
@@ -88,7 +88,7 @@ def _summary(without: list[Measured], beside: list[Measured]) -> None:
         )
 
 
-async def _rest(servers: Servers, count: int) -> None:
+async def rest(servers: Servers, count: int) -> None:
     """Have `count` standing orders rest in the market, and no others."""
     rng = random.Random(7)
     terms = [random_order(rng) for _ in range(count)]

@@ -67,6 +67,7 @@ async def _replay(
                 reader, replayed = _of(connection, market, policy, every_minutes)
                 while await reader.step():
                     progress.update(bar, completed=reader.place.position)
+                replayed.until(await _until(connection, market))
                 paths = sorted(replayed.paths(), key=lambda path: -abs(path.difference))[:leads]
                 place = reader.place.position
                 found.append(Outcome(market, place, reader.signals, replayed, paths))
@@ -88,6 +89,17 @@ def _of(
         watch=lambda _, entry: replayed.before(entry.event, entry.at),
     )
     return reader, replayed
+
+
+async def _until(connection: asyncpg.Connection, market: str) -> int:
+    """Prices stand from the journal's end until now, for a day at most (µs)."""
+    until: int = await connection.fetchval(
+        "SELECT least((extract(epoch FROM now()) * 1e6)::int8, journal_at + $2)"
+        " FROM markets WHERE market = $1",
+        market,
+        24 * 60 * MINUTE_US,
+    )
+    return until
 
 
 @contextmanager
@@ -139,29 +151,37 @@ def _mean(total: int, count: int) -> float | None:
 
 
 def as_tables(policy: str, outcomes: list[Outcome]) -> list[Table]:
-    """For people: markets, and the leads furthest apart."""
+    """For people: markets side by side, and the leads furthest apart."""
     markets = Table(
-        "market", "changes recorded", f"by {policy}", "mean price recorded", f"by {policy}",
-        "apart", "sales at the same", "a higher", "a lower price", "credits recorded",
-        f"at prices of {policy}", title="What would have changed; what would have been sold,"
-        " nobody knows",
-    )  # fmt: skip
+        "", *(outcome.market for outcome in outcomes), title="What would have been asked"
+    )
+    told = [_market(outcome) for outcome in outcomes]
+    for words, part, name in (
+        ("price changes, recorded", "changes", "recorded"),
+        (f"price changes by {policy}", "changes", "replayed"),
+        ("mean price, recorded", "mean_price", "recorded"),
+        (f"mean price by {policy}", "mean_price", "replayed"),
+        ("mean difference, either way", "mean_price", "apart"),
+        ("sales at the same price", "sales", "same"),
+        ("sales that would meet a higher one", "sales", "higher"),
+        ("sales that would meet a lower one", "sales", "lower"),
+        ("credits of the sales, recorded", "sales", "credits_recorded"),
+        (f"credits had each sold by {policy}", "sales", "credits_replayed"),
+    ):
+        markets.add_row(words, *(_figure(each[part][name]) for each in told))
     leads = Table("market", "lead", "recorded", f"by {policy}", "difference", title="Leads")
     for outcome in outcomes:
-        told = _market(outcome)
-        sales, mean = told["sales"], told["mean_price"]
-        markets.add_row(
-            outcome.market,
-            *map(str, told["changes"].values()),
-            *("-" if each is None else f"{each:.2f}" for each in mean.values()),
-            *(f"{each:,}" for each in sales.values()),
-        )
         for path in outcome.paths:
             was, would = ([price for _, price in each] for each in path[1:])
-            leads.add_row(
-                outcome.market, path.lead_id, _way(was), _way(would), f"{path.difference:+}"
-            )
+            ways = (_way(was), _way(would), f"{path.difference:+}")
+            leads.add_row(outcome.market, path.lead_id, *ways)
     return [markets, leads]
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
 
 def _way(prices: list[int]) -> str:

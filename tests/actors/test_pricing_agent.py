@@ -19,6 +19,7 @@ from engine.adapters.postgres.pool import open_pool
 from engine.intake.offer import starting_parts
 from engine.market import commands as c
 from engine.market.listing import Listing
+from engine.market.pricing import market_prices
 from engine.market.pricing.experiment import Plan, plan_of
 from engine.market.pricing.market_prices import Unvalued
 from engine.market.pricing.parts import HOUR_US, pack, price_of, unpack
@@ -299,6 +300,21 @@ async def test_without_its_book_it_waits(house: TradingHouse, agents: Agents) ->
     assert agent.problem is None
     house.books.append(book)
     await until(lambda: agent.stats()["prices_changed"] > 0)
+
+
+async def test_more_prices_than_the_book_can_take_come_bit_by_bit(
+    house: TradingHouse, agents: Agents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pricing_agent, "SUBMIT_SECONDS", 0.0)
+    monkeypatch.setattr(market_prices, "REPRICE_LEADS_MAX", 5)
+    leads = await _list(house, 24)
+    agents.clock.us += 4 * DAY_US
+    agent = await agents.start(interval=1e6)
+    await until(lambda: agent.stats()["prices_changed"] >= len(leads))
+    await agent.stop()
+    assert agent.stats()["ticks"] >= 5
+    assert len({lead_id for _, lead_id, _ in await _ticks(house)}) == len(leads)
+    await _assert_steps(house)
 
 
 async def test_it_reads_who_saw_what(house: TradingHouse, agents: Agents) -> None:

@@ -12,6 +12,7 @@ from actors.lead_book import BATCH_MAX
 from actors.repricing_lane import (
     BESIDE_TRADES_SECONDS,
     COMMANDS_MAX,
+    QUIET_SECONDS,
     SLICE_LEADS,
     RepricingLane,
     is_repricing,
@@ -76,10 +77,18 @@ async def test_trades_go_first_and_do_not_starve_it() -> None:
     assert lane.is_due(trades_wait=False)
     clock.now += BESIDE_TRADES_SECONDS
     assert lane.is_due(trades_wait=True)
+    # Right after trades the next ones may be on their way.
     lane.take().replies.set_result([Reply(Done())])
+    lane.traded()
+    assert not lane.is_due(trades_wait=False)
+    assert lane.due_in(trades_wait=False) == pytest.approx(QUIET_SECONDS)
+    assert lane.due_in(trades_wait=True) == pytest.approx(BESIDE_TRADES_SECONDS)
+    clock.now += QUIET_SECONDS * 1.01
+    assert lane.is_due(trades_wait=False)
     assert not waiting.done()
     lane.take().replies.set_result([Reply(Done())])
     assert await waiting == [Reply(Done())]
+    assert lane.due_in(trades_wait=False) is None
 
 
 @pytest.mark.parametrize("other", [Reply(REFUSED), Reply(Undecided())])

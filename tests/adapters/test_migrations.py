@@ -54,3 +54,26 @@ async def test_the_intake_of_before_is_taken_over(fresh_database_url: str) -> No
     assert known["zillow", "z2"].digests == frozenset()
     assert set(await store.stated(["lead-2"])) == {"lead-2"}
     await connection.close()
+
+
+async def test_ticks_of_before_become_chains(fresh_database_url: str) -> None:
+    await asyncio.to_thread(downgrade, fresh_database_url, "0004")
+    connection = await asyncpg.connect(fresh_database_url)
+    for lead_id in ("one", "two", "three"):
+        await connection.execute(
+            "INSERT INTO lead_trading (lead_id, market, lead_state, price, max_buyers)"
+            " VALUES ($1, 'austin', 'available', 10, 3)",
+            lead_id,
+        )
+    for position, lead_ids in ((3, ["one", "two"]), (5, ["two"]), (8, ["two", "one"])):
+        await connection.execute(
+            "INSERT INTO price_ticks (market, position, at, reason, lead_ids, prices)"
+            " VALUES ('austin', $1, 1, 'by hand', $2, $3)",
+            *(position, lead_ids, [position] * len(lead_ids)),
+        )
+    await asyncio.to_thread(upgrade, fresh_database_url)
+    chains = await connection.fetch("SELECT position, before FROM price_ticks ORDER BY position")
+    assert [tuple(row) for row in chains] == [(3, [None, None]), (5, [3]), (8, [5, 3])]
+    newest = dict(await connection.fetch("SELECT lead_id, tick_position FROM lead_trading"))
+    assert newest == {"one": 8, "two": 8, "three": None}
+    await connection.close()

@@ -18,7 +18,7 @@ from engine.market.answers import Bought, Done
 from engine.market.book import Book
 from engine.market.lead import Lead, PastHold, Seat
 from engine.market.listing import Listing
-from engine.market.outcome import Entry, Outcome, StoredAnswer, Tick
+from engine.market.outcome import Entry, Outcome, Priced, StoredAnswer, Tick
 from engine.market.plan import load_plans
 from engine.market.standing_orders import StandingOrder
 from engine.market.standing_terms import StandingTerms
@@ -434,6 +434,42 @@ async def test_what_is_published_is_read_back(writer: Writer) -> None:
     assert [tick.position for tick in await store.ticks(5, 1, 100)] == [6]
     # The newest two alone count.
     assert [tick.position for tick in await store.ticks(0, 9, 2)] == [6, 8]
+
+
+async def test_a_price_is_kept_with_what_made_it_and_the_tick_before(writer: Writer) -> None:
+    lead_id, other = await writer.lead(), await writer.lead()
+
+    async def tick(position: int, lead_ids: tuple[str, ...], parts: tuple[bytes, ...]) -> None:
+        outcome = Outcome(position, 0)
+        event = e.LeadsRepriced(lead_ids[0], lead_ids, (position,) * len(lead_ids), "demand")
+        for number, id_ in enumerate(lead_ids):
+            writer.leads[id_].price = position
+            outcome.leads[id_] = writer.leads[id_]
+            outcome.priced[id_] = Priced(position, parts[number] if parts else None)
+        async with writer.store.flush(writer.epoch):
+            await writer.store.write_ticks([Tick(position, event, parts)], NOW)
+            await writer.write(outcome, [])
+
+    await tick(21, (lead_id,), (b"one",))
+    await tick(22, (other, lead_id), (b"two", b"three"))
+    # A trade leaves the price and its parts as they are.
+    trade = Outcome(22, 0)
+    trade.leads[lead_id] = writer.leads[lead_id]
+    await writer.flush(trade)
+    found = await writer.storage.dump([])
+    trading = {row["lead_id"]: row for row in found["lead_trading"]}
+    assert [trading[id_]["price_parts"] for id_ in (lead_id, other)] == [b"three", b"two"]
+    assert trading[lead_id]["tick_position"] == 22
+    ticks = {row["position"]: row for row in found["price_ticks"]}
+    assert ticks[21]["before"] == [None]
+    assert ticks[22]["before"] == [None, 21]
+    assert ticks[22]["parts"] == [b"two", b"three"]
+    # A price without parts forgets those of the one before.
+    await tick(23, (lead_id,), ())
+    found = await writer.storage.dump([])
+    assert {row["lead_id"]: row["price_parts"] for row in found["lead_trading"]}[lead_id] is None
+    ticks = {row["position"]: row for row in found["price_ticks"]}
+    assert (ticks[23]["parts"], ticks[23]["before"]) == (None, [22])
 
 
 async def test_what_is_over_is_forgotten_bit_by_bit(writer: Writer) -> None:

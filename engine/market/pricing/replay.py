@@ -80,9 +80,7 @@ class Replay:
         """The market up to `at` (µs), when `event` is about to be folded."""
         if not self._tick_at:
             self._tick_at = at + self._every_us
-        while self._tick_at <= at:
-            self._tick(self._tick_at)
-            self._tick_at += self._every_us
+        self.until(at)
         match event:
             case e.LeadListed(lead_id=lead_id, price=price):
                 self._list(lead_id, price, at)
@@ -94,6 +92,13 @@ class Replay:
                 self._sell(lead_id)
             case _:
                 pass
+
+    def until(self, at: int) -> None:
+        """Price the market up to `at` (µs), nothing having happened; nothing before its first
+        entry."""
+        while 0 < self._tick_at <= at:
+            self._tick(self._tick_at)
+            self._tick_at += self._every_us
 
     def paths(self) -> list[LeadPath]:
         """Every lead's, in order of listing."""

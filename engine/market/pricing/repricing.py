@@ -204,4 +204,5 @@ def _reasons(columns: LeadColumns, rows: Rows, parts: PartsColumns) -> npt.NDArr
         larger = shift > most
         reasons[larger] = reason
         most[larger] = shift[larger]
+    reasons[columns.drawn_base[rows] == 0] = 0
     return reasons

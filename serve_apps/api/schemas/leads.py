@@ -161,8 +161,9 @@ class LeadPrice(AnswerModel):
     """A lead's price, undiscounted and the same for everybody.
 
     `factors` make exactly `price`, by `formula`. `path` begins now and goes on hour by hour as
-    far as is committed to. `history` begins with the newest price, and ends with the listing's
-    unless it was longer.
+    far as is committed to while nobody acts on the lead: by a hold, a place in line, a purchase,
+    news of the home, or a look by an account whose looks count as demand. `history` begins with
+    the newest price, and ends with the listing's unless it was longer.
     """
 
     lead_id: str
