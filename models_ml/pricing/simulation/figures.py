@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models_ml.pricing.simulation.clairvoyant import Ideal
-from models_ml.pricing.simulation.floor import OPENED_AT
+from models_ml.pricing.simulation.desk import OPENED_AT
 from models_ml.pricing.simulation.record import Record
 from models_ml.pricing.simulation.terms import ALL_KINDS, Shock
 from models_ml.pricing.simulation.world import World
