@@ -132,5 +132,5 @@ def bot_views_of(
     at, lead = at[order], arrivals.lead[chosen][order]
     day = (at // 24).astype(np.int64)
     account = day * bots.accounts + rng.integers(0, bots.accounts, len(at))
-    made: Floats = 24.0 * (day - 1.0)
+    made = np.asarray(24.0 * (day - 1.0), np.float64)
     return BotViews(at, lead, account, made)

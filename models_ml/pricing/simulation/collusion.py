@@ -18,7 +18,8 @@ from engine.market import events as e
 from engine.market.pricing.considering import Signal
 from engine.market.pricing.market_prices import MarketPrices
 from engine.market.pricing.repricing import view_of
-from models_ml.pricing.simulation.floor import OPENED_AT, Floor
+from models_ml.pricing.simulation.desk import OPENED_AT
+from models_ml.pricing.simulation.floor import Floor
 from models_ml.pricing.simulation.pricers import HOUR_US, RealPricer, Tick
 from models_ml.pricing.simulation.schemers import target_of
 from models_ml.pricing.simulation.world import World

@@ -15,9 +15,10 @@ import numpy.typing as npt
 from engine.market.pricing import policies as engine_policies
 from models_ml.pricing.simulation.clairvoyant import LEAST, Ideal
 from models_ml.pricing.simulation.collusion import Influence, influence_of
+from models_ml.pricing.simulation.desk import OPENED_AT
 from models_ml.pricing.simulation.figures import Course, Figures, course_of, figures_of
 from models_ml.pricing.simulation.fixed_price import FixedPrices
-from models_ml.pricing.simulation.floor import OPENED_AT, Floor
+from models_ml.pricing.simulation.floor import Floor
 from models_ml.pricing.simulation.pricers import (
     ClairvoyantPricer,
     ConstantPricer,

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models_ml.pricing.simulation.clairvoyant import Ideal
-from models_ml.pricing.simulation.floor import OPENED_AT
+from models_ml.pricing.simulation.desk import OPENED_AT
 from models_ml.pricing.simulation.record import Record
 from models_ml.pricing.simulation.terms import ALL_KINDS, Shock
 from models_ml.pricing.simulation.world import World
@@ -93,19 +93,14 @@ def course_of(world: World, record: Record, ideal: Ideal, kind: int = ALL_KINDS)
     return Course(revenue, error, spread)
 
 
-# Prices have recovered when for so long, hours, they are as near to the best ones as before.
-_STAYS = 12
-_BEFORE = 48
-NEAR = 0.05
+# Prices have recovered when they are so near to the best ones, on average, for so many hours.
+NEAR, _STAYS = 0.05, 12
 
 
 def recovery_hours(errors: Floats, shock: Shock) -> float | None:
-    """Hours after `shock` until prices are within 5 % of where they stood to the best ones in the
-    two days before, for twelve hours; None if they never are. `errors` is a `Course.error`, or
-    the mean of several."""
-    struck = int(shock.day * 24)
-    before = float(np.nanmean(errors[max(0, struck - _BEFORE) : struck]))
-    near = np.abs(errors[struck:] - before) <= NEAR
+    """Hours after `shock` until prices are within 5 % of the best ones for twelve hours on end;
+    None if they never are. `errors` is a `Course.error`, or the mean of several."""
+    near = np.abs(errors[int(shock.day * 24) :]) <= NEAR
     for hour in range(len(near) - _STAYS):
         if near[hour : hour + _STAYS].all():
             return float(hour)

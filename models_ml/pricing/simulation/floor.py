@@ -6,31 +6,20 @@ Leads come in on the hour, as sources are read; then prices tick, then an hour o
 from __future__ import annotations
 
 import heapq
-from collections import Counter
-from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from engine.market import commands as c
-from engine.market import events as e
-from engine.market.account import Account
-from engine.market.answers import Held, Request
-from engine.market.batch import decide_batch
-from engine.market.book import Book
+from engine.market.answers import Held
 from engine.market.lead import AVAILABLE
-from engine.market.outcome import Outcome
-from engine.market.plan import load_plans
-from engine.market.pricing.considering import Signal
 from engine.market.standing_terms import StandingFilter, StandingTerms
+from models_ml.pricing.simulation.desk import OPENED_AT, Desk
 from models_ml.pricing.simulation.pricers import HOUR_US, Pricer
 from models_ml.pricing.simulation.record import Record
 from models_ml.pricing.simulation.schemers import Acting, HearsOfSchemes, Schemers
 from models_ml.pricing.simulation.world import World
 
-OPENED_AT = 1_800_000_000_000_000
 _MINUTE_US = 60_000_000
-# More than any buyer spends; what they can afford is in their valuations.
-CREDITS = 10**9
 _HOLD = "15m"
 _HOLD_MINUTES = 15
 # A standing order waits so long for its one lead.
@@ -44,41 +33,23 @@ _CHECK_OUT, _GIVE_BACK, _CANCEL = "check out", "give back", "cancel"
 
 
 class Floor:
-    """One run of one pricer in one world. `run` once, then read `record` and `accounts`.
+    """One run of one pricer in one world. `run` once, then read `desk`.
 
     `acting` is what colluding accounts do, if the world has any.
     """
 
     def __init__(self, world: World, pricer: Pricer, *, acting: Acting = "market") -> None:
         self.world = world
-        self.opened_at = OPENED_AT
         self.pricer = pricer
-        self.book = Book()
-        plan = load_plans()["basic"]
-        self._plan = plan
-        self.accounts = {id_: Account(id_, CREDITS, plan) for id_ in world.accounts.ids}
-        pricer.know(
-            {
-                id_: OPENED_AT + int(created * HOUR_US)
-                for id_, created in zip(
-                    world.accounts.ids, world.accounts.created.tolist(), strict=True
-                )
-            }
-        )
-        pricer.credit(dict(zip(world.accounts.ids, world.accounts.bought.tolist(), strict=True)))
-        self.record = Record(world)
-        self._number = {lead_id: number for number, lead_id in enumerate(world.leads.ids)}
-        self._position = self._feed_seq = self._asked = self._later_number = 0
+        self.desk = Desk(world, pricer)
+        self._later_number = 0
         self._later: list[tuple[int, int, str, int, int, str]] = []
-        self._signals: list[Signal] = []
         self._rng = np.random.default_rng(world.prices_seed)
         self._values = world.valuations().tolist()
         self._rivals = self._rival_prices()
         self._on_offer: dict[object, list[int]] = {}
-        # How many standing orders wait for each lead.
-        self._awaited: Counter[str] = Counter()
         has_schemers = world.terms.collusion is not None
-        self._schemers = Schemers(self, acting) if has_schemers else None
+        self._schemers = Schemers(world, self.desk, acting) if has_schemers else None
 
     def _rival_prices(self) -> list[float] | None:
         """What each arrival pays elsewhere; beyond reach for who does not compare."""
@@ -116,7 +87,7 @@ class Floor:
                 self._happen(kind, which, moment)
         # What somebody had put off until after the last hour.
         self._catch_up(OPENED_AT + world.terms.hours * HOUR_US + _STANDING_US)
-        return self.record
+        return self.desk.record
 
     def _happenings(self) -> list[tuple[float, int, int]]:
         """Everything that comes by itself, in order of time."""
@@ -149,7 +120,7 @@ class Floor:
 
     # --- leads -----------------------------------------------------------------------
 
-    def _list(self, numbers: Iterable[int], now: int) -> None:
+    def _list(self, numbers: range, now: int) -> None:
         leads = self.world.leads
         commands = []
         for number in numbers:
@@ -158,33 +129,33 @@ class Floor:
             commands.append(c.ListLead(id_, int(leads.prices[number]), seats, listing))
             self._on_offer.setdefault(leads.segments[number], []).append(number)
         if commands:
-            self.ask(commands, now)
-            ids = [command.lead_id for command in commands]
-            self.pricer.value(ids, [int(leads.seen[self._number[id_]]) for id_ in ids])
+            self.desk.ask(commands, now)
+            self.pricer.value(
+                [leads.ids[number] for number in numbers],
+                [int(leads.seen[number]) for number in numbers],
+            )
 
     def _leave(self, number: int, now: int) -> None:
         """The source shows the home no more."""
         leads = self.world.leads
         self._on_offer[leads.segments[number]].remove(number)
-        if self.book.leads[leads.ids[number]].state != "sold":
-            self.ask([c.Withdraw(leads.ids[number], "gone")], now)
+        if self.desk.book.leads[leads.ids[number]].state != "sold":
+            self.desk.ask([c.Withdraw(leads.ids[number], "gone")], now)
 
     def _cut(self, number: int, now: int) -> None:
         """The list price is cut, and the lead is worth so much less."""
         leads = self.world.leads
-        if self.book.leads[leads.ids[number]].state == "sold":
+        if self.desk.book.leads[leads.ids[number]].state == "sold":
             return
-        self.ask([c.UpdateLead(leads.ids[number], leads.listings[number])], now)
+        self.desk.ask([c.UpdateLead(leads.ids[number], leads.listings[number])], now)
         seen = leads.seen[number] * np.exp(-self.world.terms.churn.cut)
         self.pricer.value([leads.ids[number]], [round(float(seen))])
 
     def _tick(self, hour: int, now: int) -> None:
-        self.pricer.observe(self._signals)
-        self._signals = []
+        self.desk.tell_signals()
         for tick in self.pricer.propose(now, self._rng):
-            command = c.Reprice(tick.lead_ids, tick.prices, tick.reason)
-            self.ask([command], now, parts=dict(zip(tick.lead_ids, tick.parts, strict=False)))
-        self.record.tick(hour)
+            self.desk.reprice(tick, now)
+        self.desk.record.tick(hour)
 
     # --- buyers ----------------------------------------------------------------------
 
@@ -193,21 +164,21 @@ class Floor:
         number, account = int(arrivals.lead[which]), int(arrivals.account[which])
         lead_id, user_id = world.leads.ids[number], world.accounts.ids[account]
         self._look_around(number, user_id, which, now)
-        lead = self.book.leads[lead_id]
+        lead = self.desk.book.leads[lead_id]
         if lead.state != AVAILABLE:
             return
-        self.record.seen += 1
-        self._signals.append(Signal("view", lead_id, user_id, now))
+        self.desk.record.seen += 1
+        self.desk.see("view", lead_id, user_id, now)
         terms, price, manner = world.terms, lead.price, float(arrivals.manner[which])
         wait = now + int(float(arrivals.patience[which]) * _HOLD_MINUTES * _MINUTE_US)
         if price <= self._values[which]:
             if self._rivals is not None and self._rivals[which] < price:
-                self.record.lost_to_rival += 1
+                self.desk.record.lost_to_rival += 1
             elif manner < terms.held_share:
                 if self._hold(lead_id, user_id, now):
                     self._do_later(wait, _CHECK_OUT, number, account, str(which))
             else:
-                self.ask([c.Buy(lead_id, user_id, f"order-{which}", price)], now)
+                self.desk.ask([c.Buy(lead_id, user_id, f"order-{which}", price)], now)
         elif manner < terms.idle_hold_share:
             if self._hold(lead_id, user_id, now) and manner < terms.idle_hold_share / 2:
                 self._do_later(wait, _GIVE_BACK, number, account, "")
@@ -222,10 +193,10 @@ class Floor:
         for step in range(min(self.world.terms.impressions, len(others) - 1)):
             shown = others[(start + step) % len(others)]
             if shown != number:
-                self._signals.append(Signal("impression", leads.ids[shown], user_id, now))
+                self.desk.see("impression", leads.ids[shown], user_id, now)
 
     def _hold(self, lead_id: str, user_id: str, now: int) -> bool:
-        (reply,) = self.ask([c.Hold(lead_id, user_id, _HOLD)], now).replies
+        (reply,) = self.desk.ask([c.Hold(lead_id, user_id, _HOLD)], now)
         return isinstance(reply, Held)
 
     def _rest(self, number: int, account: int, which: int, now: int) -> None:
@@ -241,9 +212,9 @@ class Floor:
         )
         terms = StandingTerms(name="this one", price_max=top, filter=filter_, per_day=1)
         user_id = self.world.accounts.ids[account]
-        placed = self.ask([c.PlaceStanding(order_id, user_id, terms)], now)
-        if not isinstance(placed.replies[0], c.Refused):
-            self._awaited[self.world.leads.ids[number]] += 1
+        (placed,) = self.desk.ask([c.PlaceStanding(order_id, user_id, terms)], now)
+        if not isinstance(placed, c.Refused):
+            self.desk.awaited[self.world.leads.ids[number]] += 1
             self._do_later(now + _STANDING_US, _CANCEL, number, account, order_id)
 
     def _bot(self, which: int, now: int) -> None:
@@ -253,16 +224,7 @@ class Floor:
         user_id = f"bot-{int(bots.account[which])}"
         created = OPENED_AT + int(float(bots.created[which]) * HOUR_US)
         self.pricer.know({user_id: created})
-        self._signals.append(Signal("view", lead_id, user_id, now))
-
-    def view(self, lead_id: str, user_id: str, now: int) -> None:
-        """Somebody looks at a lead and leaves it at that."""
-        self._signals.append(Signal("view", lead_id, user_id, now))
-
-    def enrol(self, user_id: str, created_at: int) -> None:
-        """An account beyond those of the world's buyers, made at `created_at` µs."""
-        self.accounts[user_id] = Account(user_id, CREDITS, self._plan)
-        self.pricer.know({user_id: created_at})
+        self.desk.see("view", lead_id, user_id, now)
 
     # --- later -----------------------------------------------------------------------
 
@@ -278,76 +240,12 @@ class Floor:
             user_id = self.world.accounts.ids[account]
             if kind == _CHECK_OUT:
                 # A hold may have ended with its lead; the book says so then.
-                self.ask([c.Buy(lead_id, user_id, f"order-{detail}", from_cart=True)], at)
+                self.desk.ask([c.Buy(lead_id, user_id, f"order-{detail}", from_cart=True)], at)
             elif kind == _GIVE_BACK:
-                self.ask([c.Release(lead_id, user_id)], at)
+                self.desk.ask([c.Release(lead_id, user_id)], at)
             else:
-                self._awaited[lead_id] -= 1
-                self.ask([c.CancelStanding(detail, user_id)], at)
-        deadline = self.book.next_deadline()
+                self.desk.awaited[lead_id] -= 1
+                self.desk.ask([c.CancelStanding(detail, user_id)], at)
+        deadline = self.desk.book.next_deadline()
         if deadline is not None and deadline <= now:
-            self.ask([], now)
-
-    # --- the book --------------------------------------------------------------------
-
-    def ask(
-        self, commands: Sequence[c.Command], now: int, parts: dict[str, bytes] | None = None
-    ) -> Outcome:
-        """Decide commands as a flush does, then what rests on the leads they moved."""
-        requests = []
-        for command in commands:
-            self._asked += 1
-            requests.append(Request(self._asked.to_bytes(16, "big"), command))
-        outcome = self._decide(requests, now, {}, parts)
-        while deciding := self.book.deciding(now):
-            candidates = self._candidates(deciding)
-            if candidates:
-                self._decide([], now, candidates, parts)
-        return outcome
-
-    def _candidates(self, lead_ids: Sequence[str]) -> dict[str, list[str]]:
-        """The standing orders that ask for each of these leads. One whose price has moved and
-        that nobody waits for needs no decision."""
-        book, listings = self.book, self.world.leads.listings
-        found: dict[str, list[str]] = {}
-        for lead_id in lead_ids:
-            lead = book.leads[lead_id]
-            if self._awaited[lead_id]:
-                found[lead_id] = book.standing.matching(listings[self._number[lead_id]], lead)
-            elif lead.decide_at:
-                found[lead_id] = []
-            else:
-                book.claims.done(lead_id)
-        return found
-
-    def _decide(
-        self,
-        requests: Sequence[Request],
-        now: int,
-        candidates: dict[str, list[str]],
-        parts: dict[str, bytes] | None,
-    ) -> Outcome:
-        outcome = decide_batch(
-            self.book,
-            requests,
-            known={},
-            accounts=self.accounts,
-            now=now,
-            position=self._position,
-            feed_seq=self._feed_seq,
-            candidates=candidates,
-        )
-        self._position, self._feed_seq = outcome.position, outcome.feed_seq
-        if self._signals and outcome.entries:
-            # Looks come before what they lead to.
-            self.pricer.observe(self._signals)
-            self._signals = []
-        for entry in outcome.entries:
-            event = entry.event
-            if isinstance(event, e.LeadsRepriced) and parts:
-                made = [parts[lead_id] for lead_id in event.lead_ids]
-                self.pricer.apply(event, now, made)
-            else:
-                self.pricer.apply(event, now)
-            self.record.see(event, now, self._number)
-        return outcome
+            self.desk.ask([], now)

@@ -23,9 +23,10 @@ Ints = npt.NDArray[np.int64]
 
 
 class Tick(NamedTuple):
-    """New prices of some leads, in step; `parts` may be empty."""
+    """New prices of some leads and those before, in step; `parts` may be empty."""
 
     lead_ids: tuple[str, ...]
+    previous: tuple[int, ...]
     prices: tuple[int, ...]
     parts: tuple[bytes, ...]
     reason: str
@@ -80,7 +81,7 @@ class RealPricer:
 
     def propose(self, now: int, rng: np.random.Generator) -> list[Tick]:
         return [
-            Tick(each.lead_ids, each.prices, each.parts, each.reason)
+            Tick(each.lead_ids, each.previous, each.prices, each.parts, each.reason)
             for each in self.prices.propose(now, rng)
         ]
 
@@ -129,7 +130,8 @@ class KnownPricer:
         for start in range(0, len(changed), REPRICE_LEADS_MAX):
             some = changed[start : start + REPRICE_LEADS_MAX]
             ids = tuple(self._ids[number] for number in offered[some].tolist())
-            ticks.append(Tick(ids, tuple(prices[some].tolist()), (), "value"))
+            before = tuple(self._price[offered[some]].tolist())
+            ticks.append(Tick(ids, before, tuple(prices[some].tolist()), (), "value"))
         return ticks
 
     def prices_of(self, lead: Ints, seats_left: Ints, now: int) -> Ints:

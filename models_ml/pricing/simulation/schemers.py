@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from engine.market import commands as c
 from engine.market import events as e
 from engine.market.lead import AVAILABLE
 from engine.market.pricing.considering import Signal
 from engine.market.pricing.segments import Key
+from models_ml.pricing.simulation.desk import OPENED_AT, Desk
 from models_ml.pricing.simulation.world import World
-
-if TYPE_CHECKING:
-    from models_ml.pricing.simulation.floor import Floor
 
 _HOUR_US = 3_600_000_000
 _MINUTE_US = 60_000_000
@@ -36,18 +34,19 @@ class HearsOfSchemes(Protocol):
 class Schemers:
     """They buy what they must however they are `acting` later, so that runs compare."""
 
-    def __init__(self, floor: Floor, acting: Acting) -> None:
-        terms = floor.world.terms.collusion
+    def __init__(self, world: World, desk: Desk, acting: Acting) -> None:
+        terms = world.terms.collusion
         assert terms is not None
-        self._floor = floor
+        self._leads = world.leads
+        self._desk = desk
         self._terms = terms
         self._acting = acting
         self._ids = [f"schemer-{number:02d}" for number in range(terms.accounts)]
-        self._target = target_of(floor.world)
+        self._target = target_of(world)
         begins = int(terms.day * 24 * _HOUR_US)
         old = -int(terms.age_days * 24 * _HOUR_US)
         for user_id in self._ids:
-            floor.enrol(user_id, floor.opened_at + (old if terms.age_days else begins))
+            desk.enrol(user_id, OPENED_AT + (old if terms.age_days else begins))
 
     def act(self, hour: int, now: int, shadow: HearsOfSchemes | None) -> None:
         """What they do on this hour."""
@@ -64,7 +63,7 @@ class Schemers:
 
     def _offered(self) -> list[str]:
         """The target's leads that have a free seat."""
-        leads, book = self._floor.world.leads, self._floor.book
+        leads, book = self._leads, self._desk.book
         return [
             lead_id
             for lead_id, key in zip(leads.ids, leads.segments, strict=True)
@@ -74,32 +73,32 @@ class Schemers:
         ]
 
     def _pay(self, now: int) -> None:
-        leads = self._floor.world.leads
+        leads = self._leads
         for user_id in self._ids:
             paid = 0
             for number, lead_id in enumerate(leads.ids):
                 if paid == self._terms.paid:
                     break
-                lead = self._floor.book.leads.get(lead_id)
+                lead = self._desk.book.leads.get(lead_id)
                 if (
                     lead is None
                     or lead.state != AVAILABLE
                     or leads.segments[number] == self._target
                 ):
                     continue
-                self._floor.view(lead_id, user_id, now)
-                self._floor.ask([c.Buy(lead_id, user_id, f"{user_id}-{lead_id}")], now)
+                self._desk.see("view", lead_id, user_id, now)
+                self._desk.ask([c.Buy(lead_id, user_id, f"{user_id}-{lead_id}")], now)
                 paid += 1
 
     def _pretend(self, offered: list[str], now: int) -> None:
         """Each looks at all leads of the segment, holds one, and gives it back a minute later."""
         for place, user_id in enumerate(self._ids):
             for lead_id in offered:
-                self._floor.view(lead_id, user_id, now)
+                self._desk.see("view", lead_id, user_id, now)
             if offered:
                 held = offered[place % len(offered)]
-                self._floor.ask([c.Hold(held, user_id, _HOLD)], now)
-                self._floor.ask([c.Release(held, user_id)], now + _MINUTE_US)
+                self._desk.ask([c.Hold(held, user_id, _HOLD)], now)
+                self._desk.ask([c.Release(held, user_id)], now + _MINUTE_US)
 
     def _pretend_to(self, shadow: HearsOfSchemes, offered: list[str], now: int) -> None:
         signals, events = list[Signal](), list[tuple[e.Event, int]]()
@@ -107,7 +106,7 @@ class Schemers:
             signals += [Signal("view", lead_id, user_id, now) for lead_id in offered]
             if offered:
                 held = offered[place % len(offered)]
-                price, until = self._floor.book.leads[held].price, now + _HOLD_US
+                price, until = self._desk.book.leads[held].price, now + _HOLD_US
                 hold = e.LeadHeld(held, user_id, 1, price, _HOLD, now, until, _HOLD_US)
                 events.append((hold, now))
                 events.append((e.LeadReleased(held, user_id, "released"), now + _MINUTE_US))

@@ -21,8 +21,9 @@ from models_ml.pricing.simulation.compare import (
     pricer_of,
     run_seed,
 )
+from models_ml.pricing.simulation.desk import CREDITS, OPENED_AT
 from models_ml.pricing.simulation.fixed_price import FixedPrices
-from models_ml.pricing.simulation.floor import CREDITS, OPENED_AT, Floor
+from models_ml.pricing.simulation.floor import Floor
 from models_ml.pricing.simulation.pricers import ClairvoyantPricer, ConstantPricer, RealPricer
 from models_ml.pricing.simulation.terms import Bots, Collusion, Rival, Shock
 from models_ml.pricing.simulation.world import World
@@ -53,19 +54,19 @@ def test_credits_and_seats_are_conserved(policy: str) -> None:
     spent = Counter[str]()
     for sale in record.sales:
         spent[sale.user_id] += sale.price
-    for account in floor.accounts.values():
+    for account in floor.desk.accounts.values():
         assert CREDITS - account.balance == spent[account.user_id]
         assert account.live_holds == 0
     sold = Counter(sale.lead for sale in record.sales)
     pairs = {(sale.lead, sale.user_id) for sale in record.sales}
     assert len(pairs) == len(record.sales) > 0
     for number, lead_id in enumerate(market.leads.ids):
-        lead = floor.book.leads[lead_id]
+        lead = floor.desk.book.leads[lead_id]
         assert lead.sold == sold[number] <= lead.max_buyers == market.leads.seats[number]
         assert lead.held == 0
         assert lead.state in ("sold", "withdrawn")
     assert record.holds > 0
-    assert not floor.book.standing.orders
+    assert not floor.desk.book.standing.orders
 
 
 def test_everything_that_is_simulated_happens() -> None:

@@ -39,9 +39,9 @@ def test_an_interval_holds_what_it_should() -> None:
         estimate([])
 
 
-def test_recovery_is_to_where_prices_stood_before() -> None:
-    errors = np.full(400, 0.08)
-    errors[240:270] = np.linspace(0.4, 0.08, 30)
+def test_recovery_is_to_the_best_prices() -> None:
+    errors = np.full(400, 0.02)
+    errors[240:270] = np.linspace(0.4, 0.02, 30)
     shock = Shock(day=10, until_day=20, level=-0.3)
     hours = recovery_hours(errors, shock)
     assert hours is not None
