@@ -92,6 +92,7 @@ class _Listening(Considering):
         self._price = price
         self._tell = decided
         self._prices: dict[tuple[str, str], tuple[int, int]] = {}
+        self._ahead_prices: dict[tuple[str, str], int] = {}
 
     def put(self, lead_id: str, user_id: str, considered: Considered) -> None:
         super().put(lead_id, user_id, considered)
@@ -106,6 +107,22 @@ class _Listening(Considering):
         if considered is not None:
             _, price = self._prices.pop((lead_id, user_id))
             self._tell(lead_id, considered, price, bought)
+
+    def bought_ahead(self, lead_id: str, user_id: str, considered: Considered) -> None:
+        super().bought_ahead(lead_id, user_id, considered)
+        self._ahead_prices[lead_id, user_id] = self._price(lead_id)
+
+    def seen_late(self, lead_id: str, user_id: str, share: float) -> bool:
+        considered = self._ahead.get((lead_id, user_id))
+        if considered is not None:
+            weighed = considered._replace(weight=share * considered.weight)
+            self._tell(lead_id, weighed, self._ahead_prices.pop((lead_id, user_id)), True)
+        return super().seen_late(lead_id, user_id, share)
+
+    def expire(self, now: int) -> None:
+        super().expire(now)
+        for pair in self._ahead_prices.keys() - self._ahead.keys():
+            del self._ahead_prices[pair]
 
     def leave(self, lead_id: str) -> None:
         for user_id in self._open.get(lead_id, ()):

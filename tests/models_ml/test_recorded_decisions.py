@@ -72,11 +72,13 @@ def test_who_buys_and_who_only_looks() -> None:
     assert not {"ann", "bob"} & {str(value) for row in rows for value in row.values()}
 
 
-def test_bought_at_sight_at_the_price_of_then() -> None:
+def test_bought_before_the_look_was_told_of_at_the_price_of_then() -> None:
     journal = listed()
     journal.tell(e.LeadsRepriced("lead", ("lead",), (31,), "test"), NOW + 1)
     journal.tell(e.LeadSold("lead", "ann", 1, 31, "o"), NOW + 2)
-    (row,) = journal.decided(NOW + 3)
+    journal.tell(e.LeadsRepriced("lead", ("lead",), (44,), "test"), NOW + 3)
+    journal.see("ann", NOW + 1)
+    (row,) = journal.decided(NOW + 4)
     assert (row["bought"], row["price"]) == (1, 31)
 
 
@@ -117,6 +119,7 @@ def test_features_are_those_of_then() -> None:
     journal.see("ann", NOW + 1)
     journal.tell(e.LeadUpdated("lead", msgspec.structs.replace(LISTING, quality_parts=better)))
     journal.tell(e.LeadSold("lead", "ann", 1, 40, "o"), NOW + 2)
+    journal.see("ann", NOW + 1)
     (row,) = journal.decided(NOW + 3)
     assert row["completeness"] == 0.95
 
@@ -131,6 +134,7 @@ def test_homes_near_by_are_compared_with() -> None:
     journal.tell(e.LeadListed("fraud", 40, 3, fraud))
     journal.tell(e.LeadListed("lead", 40, 3, home))
     journal.tell(e.LeadSold("lead", "ann", 1, 40, "o"), NOW + 2)
+    journal.see("ann", NOW + 1)
     (row,) = journal.decided(NOW + 3)
     assert row["price_to_comparables"] == 0.0
     assert row["comparables_log"] == round(math.log(7), 6)

@@ -55,6 +55,8 @@ class Considering:
         self._due: deque[tuple[int, str, str]] = deque()
         self._count = 0
         self._decided: dict[str, set[str]] = {}
+        # Purchases of which nobody has told yet that the buyer had looked, in order of time.
+        self._ahead: dict[tuple[str, str], Considered] = {}
         # Not taken in because too many were open.
         self.dropped = 0
         self._made: list[tuple[Considered, bool]] = []
@@ -95,6 +97,23 @@ class Considering:
         """Whatever the account does with the lead from now on says nothing."""
         self._decided.setdefault(lead_id, set()).add(user_id)
 
+    def bought_ahead(self, lead_id: str, user_id: str, considered: Considered) -> None:
+        """A purchase before it is known how the buyer came to the lead: looks are told later than
+        sales. It counts once the look is known, and not at all without one: of buyers who are
+        never seen looking, those who decide against a lead would be missing."""
+        if len(self._ahead) >= OPEN_MAX:
+            self.dropped += 1
+            return
+        self._ahead[lead_id, user_id] = considered
+
+    def seen_late(self, lead_id: str, user_id: str, share: float) -> bool:
+        """Take in the look, counting `share` of a trial, of who bought ahead of it; whether there
+        was such a purchase."""
+        considered = self._ahead.pop((lead_id, user_id), None)
+        if considered is not None:
+            self.trial(considered._replace(weight=share * considered.weight), bought=True)
+        return considered is not None
+
     def trial(self, considered: Considered, *, bought: bool) -> None:
         """A trial that was decided at once."""
         self._made.append((considered, bought))
@@ -105,7 +124,13 @@ class Considering:
         self._decided.pop(lead_id, None)
 
     def expire(self, now: int) -> None:
-        """Those whose patience is over did not buy."""
+        """Those whose patience is over did not buy, and purchases are given up whose look nobody
+        told of."""
+        while self._ahead:
+            pair, purchase = next(iter(self._ahead.items()))
+            if purchase.at + PATIENCE_US > now:
+                break
+            del self._ahead[pair]
         while self._due and self._due[0][0] <= now:
             until, lead_id, user_id = self._due.popleft()
             considered = self.get(lead_id, user_id)
@@ -135,6 +160,7 @@ class Considering:
         return {
             "open": [[lead_id, user_id, *each] for lead_id, user_id, each in self._entries()],
             "decided": {lead_id: sorted(users) for lead_id, users in self._decided.items()},
+            "ahead": [[*pair, *each] for pair, each in self._ahead.items()],
             "made": [[*considered, bought] for considered, bought in self._made],
         }
 
@@ -144,6 +170,9 @@ class Considering:
         for lead_id, user_id, *each in sorted(dumped["open"], key=lambda entry: entry[7] or 0):
             loaded.put(lead_id, user_id, Considered(*each))
         loaded._decided = {lead_id: set(users) for lead_id, users in dumped["decided"].items()}
+        loaded._ahead = {
+            (lead_id, user_id): Considered(*each) for lead_id, user_id, *each in dumped["ahead"]
+        }
         loaded._made = [(Considered(*each), bought) for *each, bought in dumped["made"]]
         return loaded
 

@@ -123,11 +123,13 @@ class MarketPrices:
         for signal in signals:
             lead_id, user_id = signal.lead_id, signal.user_id
             is_view = signal.kind == "view"
+            share = 1.0 if is_view else IMPRESSION_WEIGHT
+            if self.considering.seen_late(lead_id, user_id, share):
+                continue
             if self.considering.knows(lead_id, user_id):
                 found = self.considering.get(lead_id, user_id)
                 if found is None or not is_view or found.is_look or found.until is None:
                     continue
-            share = 1.0 if is_view else IMPRESSION_WEIGHT
             until = signal.at + PATIENCE_US
             if self._consider(lead_id, user_id, signal.at, until=until, share=share) and is_view:
                 self._act(lead_id, user_id, signal.at)
@@ -260,10 +262,11 @@ class MarketPrices:
         lead_id, user_id = event.lead_id, event.user_id
         row = self.columns.row[lead_id]
         if not self.considering.knows(lead_id, user_id):
-            # Bought at sight: who is told of the look only later must not take it for a no.
             considered = self._considered(row, user_id, at, None, 1.0)
-            if considered is not None:
+            if considered is not None and event.standing_order_id is not None:
                 self.considering.put(lead_id, user_id, considered)
+            elif considered is not None:
+                self.considering.bought_ahead(lead_id, user_id, considered)
         self.considering.decide(lead_id, user_id, bought=True)
         self.considering.settle(lead_id, user_id)
         self.columns.sold[row] += 1

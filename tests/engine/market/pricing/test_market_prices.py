@@ -228,6 +228,31 @@ def test_looking_becomes_a_trial_when_it_is_decided() -> None:
     assert weights == pytest.approx([1.0, 1.0, 1.0], abs=0.06)
 
 
+def test_who_buys_counts_once_it_is_known_that_they_looked() -> None:
+    prices = market("fixed@1")
+    seen = Recorder(prices)
+    listed(prices)
+    trusted(prices, "ann", "bob", "cyd")
+    for number, user in enumerate(("ann", "bob", "cyd"), start=1):
+        prices.apply(e.LeadSold("lead", user, number, 40, user), NOW + number)
+    prices.learn(NOW + 4)
+    assert seen.bought() == []
+    again = market("fixed@1")
+    again.load(prices.dump())
+    assert again.dump() == prices.dump()
+    prices.observe([Signal("view", "lead", "ann", NOW), Signal("impression", "lead", "bob", NOW)])
+    prices.observe([Signal("view", "lead", "ann", NOW), Signal("view", "lead", "bob", NOW)])
+    prices.learn(NOW + 5)
+    assert seen.bought() == [True, True]
+    weights = [weight for trials in seen.trials for weight in trials.weight.tolist()]
+    assert weights == pytest.approx([1.0, 0.05], abs=0.02)
+    # Whose look nobody tells of bought as a program does, that never says no.
+    prices.learn(NOW + 10 * PATIENCE_US)
+    prices.observe([Signal("view", "lead", "cyd", NOW)])
+    prices.learn(NOW + 11 * PATIENCE_US)
+    assert seen.bought() == [True, True]
+
+
 def test_a_standing_order_that_the_price_keeps_away_is_demand_too() -> None:
     prices = market("fixed@1")
     seen = Recorder(prices)
