@@ -13,7 +13,7 @@ from rich.table import Table
 from models_ml.pricing.churn import AGE_BANDS, Churn
 from models_ml.pricing.simulation.intervals import Estimate
 from models_ml.pricing.simulation.picture import told
-from models_ml.pricing.simulation.summary import PolicySummary, Summary
+from models_ml.pricing.simulation.summary import LEARNING, PolicySummary, Summary
 
 _HEADS = (
     "policy",
@@ -181,7 +181,9 @@ def _remarks(summary: Summary) -> list[str]:
     if summary.expected is not None:
         lines.append(f"clairvoyant over its expectation: {told(summary.expected)}")
     for policy in summary.policies:
-        for number, hours in enumerate(policy.recovery, start=1):
+        # That of a policy which does not learn is chance.
+        recovery = policy.recovery if policy.policy.startswith(LEARNING) else ()
+        for number, hours in enumerate(recovery, start=1):
             when = "not within the run" if hours is None else f"after {hours:.0f} hours"
             lines.append(f"{policy.policy}: recovered from shock {number} {when}")
     for name, fields in summary.influences.items():
