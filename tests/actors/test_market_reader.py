@@ -95,16 +95,16 @@ async def test_a_look_before_a_purchase_is_one_trial(past: Past) -> None:
     assert trials.at.tolist() == [NOW + 1_000]
 
 
-async def test_a_look_that_comes_after_its_purchase_is_no_second_one(past: Past) -> None:
+async def test_a_look_that_comes_after_its_purchase_makes_one_trial_of_both(past: Past) -> None:
     ann = await past.believed()
     await past.happened(e.LeadListed("lead", 10, 3, LISTING), NOW)
     await past.seen("lead", ann, NOW + 1_000)
     await past.happened(e.LeadSold("lead", ann, 1, 10, "order"), NOW + 2_000)
     reader = past.reader()
-    # The signal has not settled yet.
-    assert (await _read(reader)).bought.tolist() == [True]
-    await past.settle()
+    # The signal has not settled yet, and without a look a purchase is no trial.
     assert (await _read(reader)).bought.tolist() == []
+    await past.settle()
+    assert (await _read(reader)).bought.tolist() == [True]
     assert reader.signals == 1
     reader.prices.considering.expire(NOW + 24 * HOUR_US)
     assert len(reader.prices.considering.take().at) == 0
