@@ -21,6 +21,7 @@ from engine.market.pricing.parts import (
     caps_of,
     exact_targets,
     prices_of,
+    targets_of,
 )
 from engine.market.pricing.policy import LeadView, Multipliers, Policy
 from engine.market.pricing.rails import Rails
@@ -183,10 +184,12 @@ def _caps(columns: LeadColumns, picked: Any, holds: Mask, floor: Ints, now: int)
 def _with_commitment(
     columns: LeadColumns, rows: Rows, parts: PartsColumns, prices: Ints, holds: Mask, now: int
 ) -> PartsColumns:
-    """What was committed goes on while it holds; else the price commits anew."""
+    """What was committed goes on while it holds; else the price commits anew, to what it is on its
+    way to where that takes more than one step: else each step up would block the next."""
+    aims = np.clip(targets_of(*parts[1:5]), parts.floor, parts.ceiling)
     return parts._replace(
         rate=np.where(holds, columns.rate[rows], np.clip(parts.rate, 0, RATE_SCALE)),
-        committed=np.where(holds, columns.committed[rows], prices),
+        committed=np.where(holds, columns.committed[rows], np.maximum(prices, aims)),
         committed_at=np.where(holds, columns.committed_at[rows], now),
     )
 
