@@ -6,7 +6,7 @@ import asyncio
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -26,8 +26,13 @@ PRICE = 80
 
 
 @pytest.fixture(scope="module")
-def priced(settings: Settings) -> Settings:
-    return settings.model_copy(update={"pricing": "on", "pricing_interval_ms": 200})
+def priced(settings: Settings) -> Iterator[Settings]:
+    """Actors are found by name: none may be left to those who bring a database of their own."""
+    from actors.launch import stop_actors
+
+    priced = settings.model_copy(update={"pricing": "on", "pricing_interval_ms": 200})
+    yield priced
+    stop_actors(priced)
 
 
 @pytest.fixture
