@@ -21,11 +21,12 @@ from models_ml.fraud.knowledge import PAIRS, RATES, Knowledge, facets, learn
 SCHEMA: Final = 1
 """Goes up when a feature is added, dropped or means something else."""
 FOLDS: Final = 5
-FREE_MAIL: Final = frozenset(
+_FREE_MAIL = (
     "gmail googlemail hotmail outlook live msn yahoo ymail rocketmail icloud me mac aol gmx web"
     " mail email inbox protonmail proton yandex zoho hushmail tutanota libero virgilio orange"
-    " wanadoo laposte free telenet skynet ziggo kpnmail telia".split()
+    " wanadoo laposte free telenet skynet ziggo kpnmail telia"
 )
+FREE_MAIL: Final = frozenset(_FREE_MAIL.split())
 _MOBILE = frozenset({"ios", "android", "windows phone", "blackberry"})
 
 

@@ -58,9 +58,7 @@ class Knowledge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         one, other = values[first], values[second]
         share = max(self.times_seen(second, other), 0.2) / max(1, self.rows)
         both = self.together[first + JOINT + second].get(one + JOINT + other, 0)
-        return math.log(
-            (both + PAIR_WEIGHT * share) / (self.times_seen(first, one) + PAIR_WEIGHT)
-        )
+        return math.log((both + PAIR_WEIGHT * share) / (self.times_seen(first, one) + PAIR_WEIGHT))
 
     def usual(self, ad: Advertisement) -> float:
         """The median ln price of the narrowest group with 5 prices; NaN if there is none."""

@@ -31,6 +31,7 @@ from engine.market.listing import Listing
 from engine.market.pricing.policy import LeadView, Trials
 from engine.market.pricing.segments import KEY, key_of
 from engine.market.standing_terms import StandingFilter
+from models_ml.fraud.advertiser_features import NAMES as FRAUD_NAMES
 from models_ml.value.features import FEATURES
 from serve_apps.api.feed.feed_filter import KNOWN
 from serve_apps.api.schemas.leads import SHOWN_BY, LeadQuery
@@ -164,6 +165,7 @@ def test_the_list_is_what_the_code_uses() -> None:
     assert set(FACETS) == ALLOWED["facet"].keys()
     assert set(get_args(Sort)) == ALLOWED["ranking"].keys()
     assert [feature.name for feature in FEATURES] == list(ALLOWED["model"])
+    assert set(FRAUD_NAMES) == ALLOWED["fraud"].keys()
     assert {*LeadView._fields, *Trials._fields, *KEY} == ALLOWED["price"].keys()
     assert len(KEY) == len(key_of(Listing()))
 
