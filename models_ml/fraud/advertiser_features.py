@@ -86,21 +86,35 @@ inputs("fraud", NAMES)
 
 def feature_matrix(ads: Sequence[Advertisement], knowledge: Knowledge) -> NDArray[np.float32]:
     """(advertisements, features), in the order of FEATURES; NaN is unknown."""
-    found = np.full((len(ads), len(FEATURES)), np.nan, dtype=np.float32)
-    for row, ad in enumerate(ads):
-        found[row] = (*_own(ad, knowledge), *_known(ad, knowledge))
-    return found
+    return _matrix(ads, knowledge, knowledge, 0)
 
 
 def out_of_fold(data: Labelled) -> NDArray[np.float32]:
-    """As `feature_matrix`, each row by what the four fifths of other advertisers tell."""
+    """As `feature_matrix`: usual rents and rates by what the four fifths of other advertisers
+    tell, counts that look at no label by all rows but the own one."""
     found = np.empty((len(data.advertisements), len(FEATURES)), dtype=np.float32)
     fold = parts(data.advertiser, FOLDS, "knowledge")
+    counted = learn(data.advertisements, data.scam)
     for number in range(FOLDS):
         inside = fold == number
         others = data.rows(~inside)
-        knowledge = learn(others.advertisements, others.scam)
-        found[inside] = feature_matrix(data.rows(inside).advertisements, knowledge)
+        told = learn(others.advertisements, others.scam)
+        found[inside] = _matrix(data.rows(inside).advertisements, told, counted, 1)
+    return found
+
+
+def _matrix(
+    ads: Sequence[Advertisement], told: Knowledge, counted: Knowledge, own: int
+) -> NDArray[np.float32]:
+    found = np.full((len(ads), len(FEATURES)), np.nan, dtype=np.float32)
+    for row, ad in enumerate(ads):
+        values = facets(ad)
+        found[row] = (
+            *_own(ad, told),
+            *(told.rate(facet, values[facet]) for facet in RATES),
+            *(math.log1p(counted.times_seen(facet, values[facet]) - own) for facet in RATES),
+            *(counted.odd(first, second, values, own) for first, second in PAIRS),
+        )
     return found
 
 
@@ -121,15 +135,6 @@ def _own(ad: Advertisement, knowledge: Knowledge) -> tuple[float, ...]:
         float(not ad.browser),
         float(ad.system in _MOBILE) if ad.system else math.nan,
         float(is_free_mail(ad.mail_domain)) if ad.mail_domain else math.nan,
-    )
-
-
-def _known(ad: Advertisement, knowledge: Knowledge) -> tuple[float, ...]:
-    values = facets(ad)
-    return (
-        *(knowledge.rate(facet, values[facet]) for facet in RATES),
-        *(math.log1p(knowledge.times_seen(facet, values[facet])) for facet in RATES),
-        *(knowledge.odd(first, second, values) for first, second in PAIRS),
     )
 
 

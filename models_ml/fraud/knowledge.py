@@ -52,13 +52,15 @@ class Knowledge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def times_seen(self, facet: str, value: str) -> int:
         return self.seen[facet].get(value, 0)
 
-    def odd(self, first: str, second: str, values: Mapping[str, str]) -> float:
+    def odd(self, first: str, second: str, values: Mapping[str, str], own: int = 0) -> float:
         """ln chance of the second value among those with the first, drawn towards its share of
-        all: the lower, the odder."""
+        all: the lower, the odder. `own` is 1 for an advertisement that was itself counted."""
         one, other = values[first], values[second]
-        share = max(self.times_seen(second, other), 0.2) / max(1, self.rows)
-        both = self.together[first + JOINT + second].get(one + JOINT + other, 0)
-        return math.log((both + PAIR_WEIGHT * share) / (self.times_seen(first, one) + PAIR_WEIGHT))
+        share = max(self.times_seen(second, other) - own, 0.2) / max(1, self.rows)
+        both = self.together[first + JOINT + second].get(one + JOINT + other, 0) - own
+        return math.log(
+            (both + PAIR_WEIGHT * share) / (self.times_seen(first, one) - own + PAIR_WEIGHT)
+        )
 
     def usual(self, ad: Advertisement) -> float:
         """The median ln price of the narrowest group with 5 prices; NaN if there is none."""
