@@ -172,7 +172,7 @@ def test_the_list_is_what_the_code_uses() -> None:
 
 def test_no_rule_hits_an_allowed_name_unknowingly() -> None:
     """`city` is counted beside a search and can't be filtered by; `age` is the lead's, and
-    `max_buyers` counts nobody in particular; an advertiser's browser is looked at for fraud alone."""
+    `max_buyers` counts nobody in particular; a browser is looked at for fraud alone."""
     both = {
         (use, name)
         for use, names in ALLOWED.items()
