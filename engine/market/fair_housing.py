@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-Use = Literal["filter", "facet", "ranking", "price", "model"]
+Use = Literal["filter", "facet", "ranking", "price", "model", "fraud"]
 Operator = Literal[
     "any-of", "none-of", "at-least", "at-most", "within", "words", "count", "order", "input"
 ]
@@ -180,6 +180,19 @@ ALLOWED: Mapping[Use, Mapping[str, frozenset[Operator]]] = {
         _INPUT,
         "completeness freshness contactability motivation agreement max_buyers is_lease"
         " is_attached is_units_or_land list_price_log price_to_comparables comparables_log",
+    ),
+    # What tells whether an advertiser is a scammer: models_ml/fraud/advertiser_features.py. It
+    # decides who is looked at before an advertisement is believed, for every reader alike; it
+    # is no input of a price, a search or an order.
+    "fraud": _each(
+        _INPUT,
+        "price_log price_to_usual price_round_50 price_round_100 completeness completeness_round"
+        " has_picture is_managed registration_possible login_elsewhere program_unknown is_mobile"
+        " mail_free rate_place rate_login rate_country rate_route rate_mail rate_program rate_kind"
+        " seen_place seen_login seen_country seen_route seen_mail seen_program seen_kind"
+        " odd_place_country odd_place_login odd_country_login odd_login_mail odd_country_mail"
+        " odd_country_ending odd_mail_browser odd_login_browser odd_kind_band odd_place_band"
+        " odd_browser_system odd_picture_completeness",
     ),
 }  # fmt: skip
 _WORD = re.compile(r"[a-z]+|[0-9]+")

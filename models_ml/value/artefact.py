@@ -6,13 +6,13 @@ the very file that its metadata was written for, and speaks of these features.
 
 from __future__ import annotations
 
-import hashlib
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from models_ml.artefact import Unusable, bounded, loaded, vouched
 from models_ml.value.features import NAMES, SCHEMA
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ MODEL_FILE: Final = "base_value.json"
 METADATA_FILE: Final = "base_value.meta.json"
 MODEL_BYTES_MAX: Final = 2_000_000
 METADATA_BYTES_MAX: Final = 64_000
-
-
-class Unusable(Exception):
-    """Why a model can't be used; the text is for an operator."""
 
 
 class Metadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -60,7 +56,7 @@ def write(folder: Path, model: bytes, metadata: Metadata) -> None:
 
 def read(folder: Path) -> tuple[bytes, Metadata]:
     """The model's JSON and its metadata. Raises Unusable."""
-    metadata_text = _bounded(folder / METADATA_FILE, METADATA_BYTES_MAX)
+    metadata_text = bounded(folder / METADATA_FILE, METADATA_BYTES_MAX)
     try:
         metadata = msgspec.json.decode(metadata_text, type=Metadata)
     except msgspec.DecodeError as error:
@@ -69,37 +65,10 @@ def read(folder: Path) -> tuple[bytes, Metadata]:
         raise Unusable(f"made for features of schema {metadata.schema}; this program has {SCHEMA}")
     if not 0.01 <= metadata.buyer_sd <= 5.0:
         raise Unusable(f"{METADATA_FILE}: buyer_sd is {metadata.buyer_sd}")
-    model = _bounded(folder / MODEL_FILE, MODEL_BYTES_MAX)
-    if hashlib.sha256(model).hexdigest() != metadata.model_sha256:
-        raise Unusable(f"{MODEL_FILE} is not the file that {METADATA_FILE} was written for")
-    return model, metadata
+    model = bounded(folder / MODEL_FILE, MODEL_BYTES_MAX)
+    return vouched(model, metadata.model_sha256, MODEL_FILE, METADATA_FILE), metadata
 
 
 def booster(model: bytes) -> xgboost.Booster:
     """Raises Unusable, also if XGBoost is not installed."""
-    try:
-        import xgboost
-    except ImportError as error:
-        raise Unusable(f"XGBoost can't be imported: {error}") from error
-    found = xgboost.Booster()
-    try:
-        found.load_model(bytearray(model))
-        known = found.feature_names
-    except xgboost.core.XGBoostError as error:
-        raise Unusable(f"{MODEL_FILE}: {str(error).splitlines()[0]}") from error
-    if known is None or tuple(known) != NAMES:
-        raise Unusable(f"{MODEL_FILE} speaks of other features: {known}")
-    # The market's process has better to do with its other processors.
-    found.set_param({"nthread": 1})
-    return found
-
-
-def _bounded(path: Path, most: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            found = file.read(most + 1)
-    except OSError as error:
-        raise Unusable(f"{path.name} can't be read: {error.strerror}") from error
-    if len(found) > most:
-        raise Unusable(f"{path.name} is longer than {most:,} bytes")
-    return found
+    return loaded(model, NAMES, MODEL_FILE)

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from engine.intake.offer import starting_parts
 from engine.market.listing import Listing
+from models_ml.artefact import Unusable
 from models_ml.value import artefact
-from models_ml.value.artefact import Metadata, Unusable
+from models_ml.value.artefact import Metadata
 from models_ml.value.comparables import Compared
 from models_ml.value.features import FEATURES, NAMES, feature_matrix
 

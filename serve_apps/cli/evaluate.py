@@ -140,6 +140,38 @@ def value(captures: Captures, train: Train = None, as_json: Json = False) -> Non
         )
 
 
+@evaluations.command()
+def fraud(
+    captures: Captures,
+    train: Train = None,
+    as_json: Json = False,
+    report: Report = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Also write the model of the training table there."),
+    ] = None,
+) -> None:
+    """Who is a scammer, learnt from --train, among the other advertisers of --captures; of one
+    folder alone, cross-validated."""
+    from models_ml.fraud.advertisements import NotMeasured
+    from models_ml.fraud.advertiser_model import write
+    from models_ml.fraud.evaluate import evaluate
+    from serve_apps.cli.fraud_report import as_json as json_of
+    from serve_apps.cli.fraud_report import as_markdown
+
+    try:
+        outcome, trained = evaluate(train, captures, lambda step: typer.echo(step, err=True))
+    except (NotMeasured, ValueError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    if model is not None:
+        write(model, trained.model, trained.metadata)
+    if report is not None:
+        report.write_text(as_markdown(outcome), encoding="utf-8")
+    typer.echo(json.dumps(json_of(outcome), indent=2) if as_json else as_markdown(outcome))
+    raise typer.Exit(0 if outcome.passed else 1)
+
+
 @contextlib.contextmanager
 def reading_bar(records: int) -> Iterator[Callable[[int], None]]:
     """A bar on standard error that moves with the sample world's records."""

@@ -31,6 +31,7 @@ from engine.market.listing import Listing
 from engine.market.pricing.policy import LeadView, Trials
 from engine.market.pricing.segments import KEY, key_of
 from engine.market.standing_terms import StandingFilter
+from models_ml.fraud.advertiser_features import NAMES as FRAUD_NAMES
 from models_ml.value.features import FEATURES
 from serve_apps.api.feed.feed_filter import KNOWN
 from serve_apps.api.schemas.leads import SHOWN_BY, LeadQuery
@@ -164,13 +165,14 @@ def test_the_list_is_what_the_code_uses() -> None:
     assert set(FACETS) == ALLOWED["facet"].keys()
     assert set(get_args(Sort)) == ALLOWED["ranking"].keys()
     assert [feature.name for feature in FEATURES] == list(ALLOWED["model"])
+    assert set(FRAUD_NAMES) == ALLOWED["fraud"].keys()
     assert {*LeadView._fields, *Trials._fields, *KEY} == ALLOWED["price"].keys()
     assert len(KEY) == len(key_of(Listing()))
 
 
 def test_no_rule_hits_an_allowed_name_unknowingly() -> None:
     """`city` is counted beside a search and can't be filtered by; `age` is the lead's, and
-    `max_buyers` counts nobody in particular."""
+    `max_buyers` counts nobody in particular; a browser is looked at for fraud alone."""
     both = {
         (use, name)
         for use, names in ALLOWED.items()
@@ -182,4 +184,7 @@ def test_no_rule_hits_an_allowed_name_unknowingly() -> None:
         ("price", "age"),
         ("price", "max_buyers"),
         ("model", "max_buyers"),
+        ("fraud", "odd_mail_browser"),
+        ("fraud", "odd_login_browser"),
+        ("fraud", "odd_browser_system"),
     }

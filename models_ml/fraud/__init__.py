@@ -1,0 +1,1 @@
+"""Which advertisers are probably scammers, learnt from a labelled table, and how well."""
