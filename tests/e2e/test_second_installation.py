@@ -307,8 +307,12 @@ async def _read_until_now(buyer: Buyer, reader: FeedReader) -> None:
 
 
 async def _belongings(buyer: Buyer) -> dict[str, Any]:
+    orders = await buyer.everything("/v1/orders")
+    for order in orders:
+        # What others would pay for it now moves with the market; what was paid is the order's.
+        del order["lead"]["price"]
     return {
-        "orders": await buyer.everything("/v1/orders"),
+        "orders": orders,
         "wallet": await buyer.read("/v1/wallet"),
         "entries": await buyer.everything("/v1/wallet/entries"),
         "cart": await buyer.read("/v1/cart"),
