@@ -10,7 +10,11 @@ from geoalchemy2 import alembic_helpers
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from engine.adapters.postgres import fraud_tables, registry_tables, vector_tables
 from engine.adapters.postgres.tables import metadata
+
+# Importing them enters their tables into `metadata`.
+assert fraud_tables and registry_tables and vector_tables
 
 # Any constant: two installations on one database must not migrate at once.
 MIGRATION_LOCK = 7_241_904_411
