@@ -10,11 +10,13 @@ from geoalchemy2 import alembic_helpers
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from engine.adapters.postgres import fraud_tables, registry_tables, vector_tables
+# Importing these three enters their tables into `metadata`.
+from engine.adapters.postgres import (
+    fraud_tables,  # noqa: F401
+    registry_tables,  # noqa: F401
+    vector_tables,  # noqa: F401
+)
 from engine.adapters.postgres.tables import metadata
-
-# Importing them enters their tables into `metadata`.
-assert fraud_tables and registry_tables and vector_tables
 
 # Any constant: two installations on one database must not migrate at once.
 MIGRATION_LOCK = 7_241_904_411
