@@ -29,4 +29,8 @@ def read(name: ModelName, parts: Mapping[str, bytes]) -> Served:
 
     Each kind is imported only when it is read: a fraud replica needs no embedder.
     """
+    if name == "recommender":
+        from models_ml.recommend import model as recommender
+
+        return recommender.read(parts)
     raise Unusable(f"no model is called {name}")

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-Use = Literal["filter", "facet", "ranking", "price", "model", "fraud"]
+Use = Literal["filter", "facet", "ranking", "price", "model", "fraud", "recommendation"]
 Operator = Literal[
     "any-of", "none-of", "at-least", "at-most", "within", "words", "count", "order", "input"
 ]
@@ -193,6 +193,14 @@ ALLOWED: Mapping[Use, Mapping[str, frozenset[Operator]]] = {
         " odd_place_country odd_place_login odd_country_login odd_login_mail odd_country_mail"
         " odd_country_ending odd_mail_browser odd_login_browser odd_kind_band odd_place_band"
         " odd_browser_system odd_picture_completeness",
+    ),
+    # What the leads recommended to a buyer are ranked by: models_ml/recommend/settings.py. The
+    # fits compare a lead with what this buyer bought, held, looked at and asked for; `place_fit`
+    # is nearness to those leads, so nobody is led to or from an area that he did not choose.
+    "recommendation": _each(
+        _INPUT,
+        "similarity text_likeness kind_fit list_price_fit size_fit place_fit price_fit likeness"
+        " asked freshness quality popularity",
     ),
 }  # fmt: skip
 _WORD = re.compile(r"[a-z]+|[0-9]+")
