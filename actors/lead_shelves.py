@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 DIMENSIONS = 384
 ENTRIES = 1_000
 VECTORS = 2_000
+BATCHES = 200
 # Rows taken into the graphs of neighbours at a time: some milliseconds of work.
 TENDED = 16
 # How far a version's vectors must cover the leads on offer before it is used.
@@ -62,6 +63,7 @@ class LeadShelves:
         self._said = said
         self._acted = acted
         self._positions: dict[str, int] = {}
+        self._signals: dict[str, int] = {}
         self._vector_number = 0
 
     def __len__(self) -> int:
@@ -80,6 +82,7 @@ class LeadShelves:
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             self._positions = await shelf_journal.positions(connection)
+            self._signals = await shelf_journal.newest_signals(connection)
             for market in self._positions:
                 self._shelf(market)
             async for leads in shelf_journal.on_offer(connection):
@@ -107,12 +110,19 @@ class LeadShelves:
         more = await self._new_vectors(pool)
         return more or len(entries) >= ENTRIES
 
+    async def follow_views(self, pool: asyncpg.Pool) -> None:
+        """Take in what was looked at since."""
+        self._signals, viewed = await shelf_journal.viewed_after(pool, self._signals, BATCHES)
+        for market, seen in viewed:
+            self._shelf(market).want(seen.lead_id, WANTED[seen.kind], seen.at)
+
     async def learn_markets(self, pool: asyncpg.Pool) -> None:
         """Follow markets that were made since."""
         async with pool.acquire() as connection:
             for market in await shelf_journal.positions(connection):
                 # From its first entry on: a market that is new has few.
                 self._positions.setdefault(market, 0)
+                self._signals.setdefault(market, 0)
                 self._shelf(market)
 
     async def use_version(self, pool: asyncpg.Pool, wanted: int | None) -> None:

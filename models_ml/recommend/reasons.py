@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
@@ -75,6 +76,27 @@ class Reasons:
             yield "wanted by several buyers"
         if self._facts.quality[place] >= _GOOD:
             yield "much is known of it"
+
+
+def alike(scored: Scored, place: int) -> list[str]:
+    """In what a candidate is like the one lead that it was compared with."""
+    found = ["described alike"] if scored.closeness[place] >= _LIKE else []
+    found += [said for name, said in _ALIKE.items() if _fits(scored, place, name)]
+    return found[:REASONS_MAX] or [OTHERWISE]
+
+
+_ALIKE: Final = {
+    "kind_fit": "the same kind of home",
+    "list_price_fit": "about the same list price",
+    "place_fit": "close by",
+    "size_fit": "about the same size",
+}
+# A fit is the logarithm of how alike; a fact that is not stated lies below.
+_FITS: Final = math.log(0.5)
+
+
+def _fits(scored: Scored, place: int, name: str) -> bool:
+    return bool(scored.features[place, FEATURES.index(name)] >= _FITS)
 
 
 def _band(prices: Floats) -> NDArray[np.float64]:

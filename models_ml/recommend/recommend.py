@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from models_ml.recommend.facts import Facts, Floats
 from models_ml.recommend.ranking import features, scores
-from models_ml.recommend.reasons import EXPLORED, Reasons
-from models_ml.recommend.settings import Settings
+from models_ml.recommend.reasons import EXPLORED, Reasons, alike
+from models_ml.recommend.settings import FEATURES, Settings
 from models_ml.recommend.shelf import Asked, Rows, Shelf
-from models_ml.recommend.taste import Taste
+from models_ml.recommend.taste import Act, Past, Taste, taste_of
 
 PICKS_MAX: Final = 100
 # Candidates of each interest, of the newest, of the most wanted, and of each kind of home that
@@ -65,6 +65,49 @@ def recommend(
     if taste.known < _HARDLY_KNOWN:
         kept = _with_explored(kept, shelves, asked, limit, now, settings, seed)
     return kept[:limit]
+
+
+def similar(
+    shelf: Shelf,
+    facts: Facts,
+    vector: NDArray[np.float32],
+    asked: Asked,
+    limit: int,
+    now: int,
+    settings: Settings,
+) -> list[Pick]:
+    """The `limit` leads of a market that are most like one lead: `facts` of one row, `vector`
+    (dimensions,), zero if it has none. Raises ValueError for a limit beyond PICKS_MAX."""
+    if not 1 <= limit <= PICKS_MAX:
+        raise ValueError(f"limit is {limit}; 1 to {PICKS_MAX} leads can be asked for")
+    one = Past([Act("", "viewed", now)], facts, vector[None, :])
+    taste = taste_of(one, now, settings)
+    rows = candidates(shelf, taste, shelf.allowed(asked), now)
+    there, vectors = shelf.facts(rows), shelf.vectors(rows)
+    scored = features(there, vectors, np.zeros(len(rows)), taste, now, settings)
+    score = scored.features @ _ALIKE
+    best = np.argsort(-score, kind="stable")[:limit]
+    values = np.exp(score[best] / _ALIKE.sum())
+    ids = shelf.lead_ids(rows[best])
+    return [
+        Pick(lead_id, shelf.market, round(float(value), 4), alike(scored, int(place)))
+        for lead_id, value, place in zip(ids, values, best, strict=True)
+    ]
+
+
+# What makes leads alike, whatever a buyer wants: the text and four facts.
+_ALIKE: Final = np.array(
+    [
+        {
+            "text_likeness": 1.0,
+            "kind_fit": 1.0,
+            "list_price_fit": 1.0,
+            "size_fit": 0.5,
+            "place_fit": 0.5,
+        }.get(name, 0.0)
+        for name in FEATURES
+    ]
+)
 
 
 class _Part(NamedTuple):

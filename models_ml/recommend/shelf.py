@@ -15,6 +15,7 @@ from models_ml.vector_index import VectorIndex
 Rows = NDArray[np.int64]
 _GROWTH: Final = 1.5
 _FIRST_ROWS: Final = 1_024
+PARTED_MAX: Final = 20_000
 # Of what counted towards a lead's popularity, half is left after a day.
 POPULARITY_HALF_LIFE_US: Final = 86_400_000_000
 
@@ -45,6 +46,8 @@ class Shelf:
         # Popularity as it was at `_wanted_at` (µs).
         self._wanted = np.zeros(0)
         self._wanted_at = np.zeros(0, dtype=np.int64)
+        # The same of leads that went a while ago: one that was held comes back wanted.
+        self._parted: dict[str, tuple[float, int]] = {}
         # Of each row of the index, the row here; -1 for one that is free.
         self._of_index = np.zeros(0, dtype=np.int64)
 
@@ -78,6 +81,10 @@ class Shelf:
         self._ids[place] = None
         self._there[place] = False
         self._free.append(place)
+        if self._wanted[place] > 0:
+            self._parted[lead_id] = (float(self._wanted[place]), int(self._wanted_at[place]))
+            if len(self._parted) > PARTED_MAX:
+                del self._parted[next(iter(self._parted))]
         self._of_index[self.index.drop([lead_id])] = -1
 
     def put_vectors(self, lead_ids: Sequence[str], vectors: NDArray[np.float32]) -> int:
@@ -192,7 +199,7 @@ class Shelf:
                 self._grow()
         self._row_of[lead_id] = place
         self._there[place] = True
-        self._wanted[place], self._wanted_at[place] = 0.0, 0
+        self._wanted[place], self._wanted_at[place] = self._parted.pop(lead_id, (0.0, 0))
         return place
 
     def _grow(self) -> None:

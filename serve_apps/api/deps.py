@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from actors.client import MarketClient, Transport
 from actors.desks import UndoMerge, ray_undo_merge
+from actors.models import Recommends
 from engine.adapters.postgres.pool import open_pool
 from engine.adapters.upload_check import UploadChecks
 from engine.market.plan import Plan, all_terms, load_plans
@@ -46,6 +47,8 @@ class Deps:
     redis: Redis | None
     market_client: MarketClient
     undo_merge: UndoMerge
+    # Without: recommendations are the newest and most wanted leads.
+    recommends: Recommends | None
     plans: Mapping[str, Plan]
     markets: Mapping[str, Market]
     sources: Mapping[str, Source]
@@ -90,11 +93,12 @@ async def open_deps(
     settings: Settings,
     transport: Transport | None = None,
     undo_merge: UndoMerge | None = None,
+    recommends: Recommends | None = None,
 ) -> Deps:
     """Connections, caches and listeners of one replica, ready to serve.
 
-    `transport` carries commands to the books, `undo_merge` reaches the desks; without them
-    they are Ray's. Raises ValueError
+    `transport` carries commands to the books, `undo_merge` reaches the desks, `recommends` the
+    recommender; without a transport all are Ray's and Serve's. Raises ValueError
     on settings that can't work, OSError or asyncpg.PostgresError without a database.
     """
     secret = settings.jwt_secret.get_secret_value()
@@ -102,11 +106,14 @@ async def open_deps(
         raise ValueError("AIQLEADS_JWT_SECRET must have at least 32 characters; `up` makes one")
     if transport is None:
         from actors.launch import ray_transport
+        from actors.served_models import recommends as served_recommends
 
         transport = ray_transport()
+        recommends = recommends or served_recommends(settings)
     pool = await open_pool(settings.database_url, application="api", size_max=POOL_SIZE_MAX)
     try:
-        return await _assemble(settings, transport, undo_merge or ray_undo_merge(), pool, secret)
+        undo_merge = undo_merge or ray_undo_merge()
+        return await _assemble(settings, transport, undo_merge, recommends, pool, secret)
     except BaseException:
         pool.terminate()
         raise
@@ -116,6 +123,7 @@ async def _assemble(
     settings: Settings,
     transport: Transport,
     undo_merge: UndoMerge,
+    recommends: Recommends | None,
     pool: asyncpg.Pool,
     secret: str,
 ) -> Deps:
@@ -139,6 +147,7 @@ async def _assemble(
         redis=redis,
         market_client=MarketClient(transport),
         undo_merge=undo_merge,
+        recommends=recommends,
         plans=load_plans(settings.plans_file),
         markets=markets,
         sources=load_sources(settings.sources_file),

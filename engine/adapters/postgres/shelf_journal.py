@@ -7,11 +7,13 @@ database is away.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
 
+from engine.adapters.postgres.demand_signals import SETTLED_SECONDS
 from engine.adapters.postgres.listing_rows import FACT_COLUMNS, listing_of
 from engine.market.instant import from_datetime
 from engine.market.listing import Listing
@@ -113,6 +115,50 @@ async def wanted_lately(connection: asyncpg.Connection, market: str) -> list[Wan
         _SIGNALS_LATELY,
     )
     return [Wanted(*row) for row in rows]
+
+
+async def newest_signals(connection: asyncpg.Connection) -> dict[str, int]:
+    """Up to where each market's sightings were written."""
+    rows = await connection.fetch(
+        "SELECT market, (SELECT max(signal_id) FROM demand_signals d WHERE d.market = m.market)"
+        " FROM markets m"
+    )
+    return {row[0]: row[1] or 0 for row in rows}
+
+
+async def viewed_after(
+    connection: asyncpg.Pool, known: Mapping[str, int], limit: int
+) -> tuple[dict[str, int], list[tuple[str, Wanted]]]:
+    """Up to where `known` markets' sightings are read now, at most `limit` batches further each
+    and as far as they have settled; and (market, what was looked at) in them."""
+    rows = await connection.fetch(
+        "SELECT d.market, d.signal_id, s.lead_id, d.at FROM unnest($1::text[], $2::int8[])"
+        " p(market, after) CROSS JOIN LATERAL (SELECT * FROM demand_signals e"
+        " WHERE e.market = p.market AND e.signal_id > p.after ORDER BY e.signal_id LIMIT $3) d"
+        " LEFT JOIN LATERAL unnest(d.lead_ids, d.kinds) s(lead_id, kind) ON s.kind = 1"
+        " WHERE d.written_at < clock_timestamp() - $4::interval",
+        list(known),
+        list(known.values()),
+        limit,
+        timedelta(seconds=SETTLED_SECONDS),
+    )
+    read, viewed = dict(known), []
+    for market, signal_id, lead_id, at in rows:
+        read[market] = max(read[market], signal_id)
+        if lead_id is not None:
+            viewed.append((market, Wanted(lead_id, "viewed", 1, at)))
+    return read, viewed
+
+
+async def one(connection: asyncpg.Pool, lead_id: str) -> OnOffer | None:
+    """A lead in whatever state but quarantine, with its price now; None if there is none."""
+    row = await connection.fetchrow(
+        f"SELECT lead_id, l.market, l.listed_at, t.price, {FACT_COLUMNS}"
+        " FROM leads l JOIN lead_trading t USING (lead_id)"
+        " WHERE lead_id = $1 AND t.lead_state <> 'quarantined'",
+        lead_id,
+    )
+    return None if row is None else _on_offer(row)
 
 
 def _on_offer(row: asyncpg.Record) -> OnOffer:
