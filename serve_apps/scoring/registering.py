@@ -6,8 +6,8 @@ Blocking parts run in a thread, so that an API replica may do it too.
 from __future__ import annotations
 
 import asyncio
-import importlib
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Mapping
 from typing import Any, Final
 
 import asyncpg
@@ -17,11 +17,9 @@ from engine.adapters.postgres import model_registry
 from engine.rollout.roles import Refusal, Version, Wish
 from engine.settings import Settings
 from models_ml.served import ModelName, Served
+from serve_apps.scoring.directory import packaged
 from serve_apps.scoring.loading import from_bytes
 
-# What comes with the package: of each model a function `packaged() -> bytes`, in a module that
-# is imported only when there is no version yet.
-PACKAGED: Final[Mapping[ModelName, str]] = {}
 SEEDED_BY: Final = "package"
 
 
@@ -58,31 +56,29 @@ def _told(model: Served) -> tuple[str, dict[str, Any]]:
     return training, dict(metrics) if isinstance(metrics, Mapping) else {}
 
 
-def packaged(name: ModelName) -> bytes:
-    """The bundle that comes with the package. Raises LookupError if there is none."""
-    place = PACKAGED.get(name)
-    if place is None:
-        raise LookupError(f"no {name} comes with the package")
-    found: Callable[[], bytes] = importlib.import_module(place).packaged
-    return found()
-
-
 async def seed(pool: asyncpg.Pool, store: ModelStore, name: ModelName) -> str:
-    """Have a version live, if none is and one comes with the package; what was done, in words.
-    Raises as `register` does."""
-    assigned = (await model_registry.assigned(pool, [name]))[name]
-    if assigned.roles.live is not None:
-        return f"version {assigned.roles.live}"
-    if assigned.roles.change_id:
-        # Somebody, or a replica, decided that none is live.
-        return "no live version"
+    """Have the packaged version registered, and live if none is or the live one is of another
+    schema than this program; what is live, in words. Raises as `register` does."""
+    roles = (await model_registry.assigned(pool, [name]))[name].roles
+    known = {each.version: each for each in await model_registry.versions(pool, name)}
     try:
         content = await asyncio.to_thread(packaged, name)
     except LookupError as error:
-        return str(error)
-    version, _ = await register(pool, store, name, content, by=SEEDED_BY, note="with the package")
+        return str(error) if roles.live is None else f"version {roles.live}"
+    sha256 = hashlib.sha256(content).hexdigest()
+    version = next((each for each in known.values() if each.sha256 == sha256), None)
+    if version is None:
+        version, _ = await register(
+            pool, store, name, content, by=SEEDED_BY, note="came with the package"
+        )
+    live = None if roles.live is None else known[roles.live]
+    if live is not None and live.schema == version.schema:
+        return f"version {live.version}"
+    reason = "none was live" if live is None else f"schema {live.schema} is not this program's"
+    wish = Wish("promote", version.version)
     done = await model_registry.change(
-        pool, name, Wish("promote", version.version), by=SEEDED_BY, reason="the first", if_change=0
+        pool, name, wish, by=SEEDED_BY, reason=reason, if_change=roles.change_id
     )
-    told = f", not live: {done.reason}" if isinstance(done, Refusal) else ""
-    return f"version {version.version} of the package{told}"
+    if isinstance(done, Refusal):
+        return f"none: {done.reason}"
+    return f"version {version.version} of the package"
