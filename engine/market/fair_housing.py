@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-Use = Literal["filter", "facet", "ranking", "price", "model", "fraud"]
+Use = Literal["filter", "facet", "ranking", "price", "model", "fraud", "embedding"]
 Operator = Literal[
     "any-of", "none-of", "at-least", "at-most", "within", "words", "count", "order", "input"
 ]
@@ -193,6 +193,13 @@ ALLOWED: Mapping[Use, Mapping[str, frozenset[Operator]]] = {
         " odd_place_country odd_place_login odd_country_login odd_login_mail odd_country_mail"
         " odd_country_ending odd_mail_browser odd_login_browser odd_kind_band odd_place_band"
         " odd_browser_system odd_picture_completeness",
+    ),
+    # What the text of a lead is made of that is embedded: models_ml/embedding/lead_text.py. Of
+    # the masked remarks only sentences that pass fair_housing_text.refused_text.
+    "embedding": _each(
+        _INPUT,
+        "property_type property_sub_type bedrooms_total bathrooms_total_integer living_area"
+        " lot_size_square_feet year_built list_price public_remarks",
     ),
 }  # fmt: skip
 _WORD = re.compile(r"[a-z]+|[0-9]+")

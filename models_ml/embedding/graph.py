@@ -103,9 +103,7 @@ class _Builder:
         length = self._add("Shape", [TOKENS], "length", start=1, end=2)
         start = self._tensor("start", np.zeros(1, dtype=np.int64))
         here = self._add("Slice", [places, start, length, start], "places_here")
-        return self._normalised(
-            self._add("Add", [read, here], "embedded"), "embeddings.LayerNorm"
-        )
+        return self._normalised(self._add("Add", [read, here], "embedded"), "embeddings.LayerNorm")
 
     def _layer(self, hidden: str, mask: str, name: str) -> str:
         encoder = self._encoder
