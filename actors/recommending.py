@@ -17,7 +17,7 @@ import numpy as np
 
 from actors.lead_shelves import AWAY, LeadShelves
 from actors.models import ModelUnavailable, Picked, RecommendationAsked, SimilarAsked
-from actors.vector_filler import Embedder, TextOf, VectorFiller, Wanted
+from actors.vector_filler import Embedder, VectorFiller, Wanted
 from engine.adapters.postgres import lead_vectors, shelf_journal, tastes
 from engine.adapters.postgres.pool import open_pool
 from engine.adapters.postgres.tastes import Acted
@@ -61,7 +61,6 @@ class Recommending:
         self,
         database_url: str,
         embedder: Embedder,
-        text_of: TextOf,
         wanted_versions: WantedVersions,
         *,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
@@ -69,7 +68,7 @@ class Recommending:
         self._database_url = database_url
         self._wanted_versions = wanted_versions
         self._clock = clock
-        self.filler = VectorFiller(database_url, embedder, text_of, clock=clock)
+        self.filler = VectorFiller(database_url, embedder, clock=clock)
         self.shelves = LeadShelves(said=self.filler.heard, acted=self._forget)
         self._tastes: OrderedDict[str, _Known] = OrderedDict()
         self._pool: asyncpg.Pool | None = None

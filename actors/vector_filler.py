@@ -8,7 +8,6 @@ embedder is away leads wait, and are recommended by their facts.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -19,7 +18,7 @@ import asyncpg
 from actors.models import Embedded, ModelUnavailable
 from engine.adapters.postgres import lead_vectors
 from engine.adapters.postgres.pool import SERVER_SETTINGS, set_codecs
-from engine.market.listing import Listing
+from models_ml.embedding.lead_text import digest_of, text_of
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +33,6 @@ BOUGHT_MAX = 5_000
 FORGOTTEN = 10_000
 _DAY_US = 86_400_000_000
 AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
-TextOf = Callable[[Listing], str]
 
 
 class Wanted(NamedTuple):
@@ -56,11 +54,6 @@ class Embedder(Protocol):
         ...
 
 
-def digest_of(text: str) -> bytes:
-    """By which it is known whether a text was embedded already."""
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
-
-
 class VectorFiller:
     """`run` until cancelled; `heard` of leads whose text may be new, by whoever follows them."""
 
@@ -68,13 +61,11 @@ class VectorFiller:
         self,
         database_url: str,
         embedder: Embedder,
-        text_of: TextOf,
         *,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self._database_url = database_url
         self._embedder = embedder
-        self._text_of = text_of
         self._clock = clock
         self._connection: asyncpg.Connection | None = None
         # Leads to look at, by role, in the order in which they came.
@@ -168,7 +159,7 @@ class VectorFiller:
             waiting = self._waiting[role]
             async with connection.transaction(readonly=True):
                 async for text, digest in lead_vectors.texts_on_offer(connection, version):
-                    if digest != digest_of(self._text_of(text.listing)):
+                    if digest != digest_of(text_of(text.listing)):
                         waiting[text.lead_id] = None
             bought = await lead_vectors.bought_without(connection, version, since, BOUGHT_MAX)
             waiting.update(dict.fromkeys(bought))
@@ -187,7 +178,7 @@ class VectorFiller:
         lead_ids = [lead_id for lead_id, _ in zip(waiting, range(BATCH), strict=False)]
         texts = await lead_vectors.texts(connection, lead_ids)
         known = await lead_vectors.digests(connection, version, lead_ids)
-        written = {text.lead_id: self._text_of(text.listing) for text in texts}
+        written = {text.lead_id: text_of(text.listing) for text in texts}
         digests = {lead_id: digest_of(text) for lead_id, text in written.items()}
         new = [text for text in texts if known.get(text.lead_id) != digests[text.lead_id]]
         if new:

@@ -33,4 +33,8 @@ def read(name: ModelName, parts: Mapping[str, bytes]) -> Served:
         from models_ml.recommend import model as recommender
 
         return recommender.read(parts)
+    if name == "embedder":
+        from models_ml.embedding import embedder
+
+        return embedder.read(parts)
     raise Unusable(f"no model is called {name}")

@@ -16,7 +16,7 @@ from usearch.index import Index, MetricKind, ScalarKind
 from models_ml.vector_rows import BLOCK_ROWS, Rows, Vectors, rounded
 
 CONNECTIVITY: Final = 16
-EXPANSION_ADD: Final = 96
+EXPANSION_ADD: Final = 48
 EXPANSION_SEARCH_MIN: Final = 128
 _NO_ENTRY = -1
 

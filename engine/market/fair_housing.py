@@ -12,7 +12,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-Use = Literal["filter", "facet", "ranking", "price", "model", "fraud", "recommendation"]
+Use = Literal[
+    "filter", "facet", "ranking", "price", "model", "fraud", "embedding", "recommendation"
+]
 Operator = Literal[
     "any-of", "none-of", "at-least", "at-most", "within", "words", "count", "order", "input"
 ]
@@ -201,6 +203,13 @@ ALLOWED: Mapping[Use, Mapping[str, frozenset[Operator]]] = {
         _INPUT,
         "similarity text_likeness kind_fit list_price_fit size_fit place_fit price_fit likeness"
         " asked freshness quality popularity",
+    ),
+    # What the text of a lead is made of that is embedded: models_ml/embedding/lead_text.py. Of
+    # the masked remarks only sentences that pass fair_housing_text.refused_text.
+    "embedding": _each(
+        _INPUT,
+        "property_type property_sub_type bedrooms_total bathrooms_total_integer living_area"
+        " lot_size_square_feet year_built list_price public_remarks",
     ),
 }  # fmt: skip
 _WORD = re.compile(r"[a-z]+|[0-9]+")

@@ -153,6 +153,7 @@ def down() -> None:
 def status(as_json: Json = False) -> None:
     """What runs and whether it is well. Exit code 0 only if every part is."""
     from serve_apps.cli.health import examine, examine_actors
+    from serve_apps.cli.model_health import examine_models
 
     configured = _settings()
     steps = Steps()
@@ -161,6 +162,7 @@ def status(as_json: Json = False) -> None:
         settings = resolve_settings(configured)
         parts = asyncio.run(examine(configured, settings, installation))
         parts += examine_actors(configured, settings, installation, parts)
+        parts += asyncio.run(examine_models(settings, parts))
     healthy = all(part.healthy for part in parts)
     if as_json:
         _answer({"healthy": healthy, "parts": [part._asdict() for part in parts]})

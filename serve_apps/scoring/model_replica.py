@@ -16,9 +16,8 @@ A model's deployment is a subclass that says which models it needs and answers w
         async def swapped(self, name, before, after) -> None:
             ...                                       # optional: what depends on the version
 
-Its application is made by `scoring_app` (serve_apps/scoring/apps.py):
-`scoring_app(Embedder, "embedder", settings)`, and callers find it by `ServedApp`
-(actors/served_models.py). A subclass with an `__init__` of its own awaits
+Its application is made by `scoring_app` (serve_apps/scoring/apps.py), and callers find it by
+`ServedApp` (actors/served_models.py). A subclass with an `__init__` of its own awaits
 `super().__init__(settings)` last: it returns when the first versions are loaded, or the
 database could not be reached for a while. Serve builds it in the event loop; whatever takes
 more than a millisecond belongs into a thread.
@@ -34,13 +33,13 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
-from actors.cluster import log_to_stderr
 from actors.models import ModelUnavailable
-from engine.rollout.roles import Role
+from actors.process_log import log_to_stderr
+from engine.rollout.roles import Role, Version
 from engine.rollout.watch import Tally, Watched
 from engine.settings import Settings
 from models_ml.artefact import Unusable
-from models_ml.served import ModelName
+from models_ml.served import ModelName, Served
 from serve_apps.scoring.following import Follower
 from serve_apps.scoring.in_service import InService
 from serve_apps.scoring.loading import from_store
@@ -82,7 +81,7 @@ class ModelReplica:
         self._follower = Follower(
             self.names,
             self.registry,
-            from_store,
+            self.load,
             check_seconds_max=self.check_seconds_max,
             swapped=self.swapped,
         )
@@ -120,6 +119,11 @@ class ModelReplica:
         tally = self._tally(name, version, role)
         tally.answered((time.perf_counter() - started) * 1e3, watching.scores)
         tally.saw(watching.features)
+
+    @staticmethod
+    def load(version: Version) -> Served:
+        """The version's model, made sure of, in a thread. Raises ArtefactLost or Unusable."""
+        return from_store(version)
 
     async def swapped(self, name: str, before: InService[Any], after: InService[Any]) -> None:
         """Called after each swap, before the registry is told of it."""

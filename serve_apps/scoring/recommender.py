@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncpg
+from models_ml.artefact import Unusable
 from models_ml.embedding.text import text_of
 
 from actors.models import Embedded, RecommendationAsked, Recommended, SimilarAsked
@@ -33,7 +34,7 @@ class Recommender(ModelReplica):
 
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]
         embedder = EmbedderByRole(ServedApp(EMBEDDER, EMBEDDER_SECONDS))
-        self.recommending = Recommending(settings.database_url, embedder, text_of, wanted_versions)
+        self.recommending = Recommending(settings.database_url, embedder, wanted_versions)
         await self.recommending.start()
         await super().__init__(settings)
 
@@ -66,6 +67,20 @@ class Recommender(ModelReplica):
         if hasattr(self, "recommending"):
             await self.recommending.stop()
         await super().__del__()
+
+
+def recommender_app(settings: Settings) -> Application:
+    return scoring_app(
+        Recommender, settings, max_ongoing_requests=ONGOING_MAX, max_queued_requests=QUEUED_MAX
+    )
+
+
+def packaged_bundle() -> bytes:
+    """Raises LookupError if it did not come with the package."""
+    try:
+        return packaged()
+    except Unusable as unusable:
+        raise LookupError(str(unusable)) from unusable
 
 
 async def wanted_versions(pool: asyncpg.Pool) -> Wanted:

@@ -26,7 +26,7 @@ class Stored(NamedTuple):
     """Vectors as they were read: parallel, up to and with the last `number`."""
 
     lead_ids: list[str]
-    digests: list[bytes]
+    digests: list[str]
     vectors: Vectors
     number: int
 
@@ -49,7 +49,7 @@ async def write(
     connection: asyncpg.Connection,
     version: int,
     texts: Sequence[Text],
-    digests: Sequence[bytes],
+    digests: Sequence[str],
     vectors: Vectors,
 ) -> None:
     """Keep the vectors, as new ones, on the connection that holds the lock. Leads that were
@@ -58,7 +58,7 @@ async def write(
     await connection.execute(
         "INSERT INTO lead_vectors (lead_id, version, market, digest, vector)"
         " SELECT n.lead_id, $1, n.market, n.digest, n.vector"
-        " FROM unnest($2::text[], $3::text[], $4::bytea[], $5::bytea[])"
+        " FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[])"
         " n(lead_id, market, digest, vector) JOIN leads USING (lead_id)"
         " ON CONFLICT (lead_id, version) DO UPDATE SET digest = excluded.digest,"
         " vector = excluded.vector, number = DEFAULT, at = now()",
@@ -155,7 +155,7 @@ async def texts(connection: asyncpg.Pool, lead_ids: Sequence[str]) -> list[Text]
 
 async def digests(
     connection: asyncpg.Pool, version: int, lead_ids: Sequence[str]
-) -> dict[str, bytes]:
+) -> dict[str, str]:
     """Of the texts that were embedded, by lead id."""
     rows = await connection.fetch(
         "SELECT lead_id, digest FROM lead_vectors WHERE lead_id = ANY($1) AND version = $2",
@@ -167,7 +167,7 @@ async def digests(
 
 async def texts_on_offer(
     connection: asyncpg.Connection, version: int
-) -> AsyncIterator[tuple[Text, bytes | None]]:
+) -> AsyncIterator[tuple[Text, str | None]]:
     """Every available lead with the digest of its vector's text; within a transaction."""
     async for row in connection.cursor(
         f"SELECT lead_id, l.market, v.digest, {FACT_COLUMNS} FROM leads l"

@@ -28,7 +28,7 @@ lead_vectors = Table(
     Column("lead_id", Text, ForeignKey("leads.lead_id", ondelete="CASCADE"), primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("market", Text, nullable=False),
-    Column("digest", LargeBinary, nullable=False),
+    Column("digest", Text, nullable=False),
     Column("vector", LargeBinary, nullable=False),
     Column("number", BigInteger, Identity(), nullable=False),
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
