@@ -83,7 +83,7 @@ def upgrade() -> None:
     op.create_index(
         "fraud_scores_suspects_idx",
         "fraud_scores",
-        ["market", sa.text("scored_at DESC"), "lead_id"],
+        ["market", "standing"],
         postgresql_where=sa.text("standing <> 'clear'"),
     )
     op.create_table(

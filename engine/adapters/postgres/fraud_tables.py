@@ -69,8 +69,7 @@ fraud_scores = Table(
     Index(
         "fraud_scores_suspects_idx",
         "market",
-        text("scored_at DESC"),
-        "lead_id",
+        "standing",
         postgresql_where=text("standing <> 'clear'"),
     ),
 )

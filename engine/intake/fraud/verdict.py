@@ -57,6 +57,16 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts | None = None
 
 
+class Review(NamedTuple):
+    """What the book is to know: whether the lead is hidden from now on and was till now,
+    `because` of what in a few words, and whether a reviewer found it to be a scam."""
+
+    is_hidden: bool = False
+    was_hidden: bool = False
+    because: str = ""
+    is_rejected: bool = False
+
+
 def facts_of(listing: Listing) -> Facts:
     return Facts(
         listing.property_type,
