@@ -15,6 +15,7 @@ from serve_apps.api.gate import Gate
 from serve_apps.api.openapi import openapi_json
 from serve_apps.api.routes import (
     admin,
+    admin_fraud,
     admin_intake,
     admin_market,
     admin_pricing,
@@ -68,6 +69,7 @@ ROUTES: tuple[Routes, ...] = (
     admin_intake.routes,
     uploads.admin_routes,
     admin_resolution.routes,
+    admin_fraud.routes,
     operations.routes,
 )
 
