@@ -126,24 +126,37 @@ async def change(
     """Change who does what, and note it; the change's id. With `if_change` only if no other
     change came after that one, so that of several who see the same fault one acts."""
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(_LOCK, name)
-        roles = await _roles(connection, name)
-        if if_change is not None and roles.change_id != if_change:
-            return Refusal(f"another change, {roles.change_id}, came first")
-        decided = decide(roles, wish, await _known(connection, name, roles.live))
-        if isinstance(decided, Refusal):
-            return decided
-        if wish.action == "retire":
-            await connection.execute(
-                "UPDATE model_versions SET retired_at = now() WHERE name = $1 AND version = $2",
-                name,
-                decided.from_version,
-            )
-        role = _role_of(wish, roles, decided)
-        change_id = await _note(connection, name, wish, decided, role, by, reason)
-        await _write_roles(connection, name, roles, decided.roles, by, change_id)
-        await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, name)
-        return change_id
+        return await change_in(connection, name, wish, by=by, reason=reason, if_change=if_change)
+
+
+async def change_in(
+    connection: asyncpg.Connection,
+    name: str,
+    wish: Wish,
+    *,
+    by: str,
+    reason: str = "",
+    if_change: int | None = None,
+) -> int | Refusal:
+    """The same, in the caller's transaction."""
+    await connection.execute(_LOCK, name)
+    roles = await _roles(connection, name)
+    if if_change is not None and roles.change_id != if_change:
+        return Refusal(f"another change, {roles.change_id}, came first")
+    decided = decide(roles, wish, await _known(connection, name, roles.live))
+    if isinstance(decided, Refusal):
+        return decided
+    if wish.action == "retire":
+        await connection.execute(
+            "UPDATE model_versions SET retired_at = now() WHERE name = $1 AND version = $2",
+            name,
+            decided.from_version,
+        )
+    role = _role_of(wish, roles, decided)
+    change_id = await _note(connection, name, wish, decided, role, by, reason)
+    await _write_roles(connection, name, roles, decided.roles, by, change_id)
+    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, name)
+    return change_id
 
 
 def _role_of(wish: Wish, before: Roles, decided: Decision) -> Role | None:
