@@ -94,15 +94,22 @@ async def versions(pool: asyncpg.Pool, name: str | None = None) -> list[Version]
     return [_version(row) for row in rows]
 
 
+_CHANGE = (
+    "SELECT change_id, name, action, role, from_version, to_version, share, changed_by, reason, at"
+    " FROM model_changes"
+)
+
+
 async def changes(pool: asyncpg.Pool, name: str, limit: int = 50) -> list[Change]:
     """The newest first."""
     rows = await pool.fetch(
-        "SELECT change_id, name, action, role, from_version, to_version, share, changed_by,"
-        " reason, at FROM model_changes WHERE name = $1 ORDER BY change_id DESC LIMIT $2",
-        name,
-        limit,
+        f"{_CHANGE} WHERE name = $1 ORDER BY change_id DESC LIMIT $2", name, limit
     )
-    return [Change(**{**dict(row), "at": from_datetime(row["at"])}) for row in rows]
+    return [_change(row) for row in rows]
+
+
+async def change_of(connection: asyncpg.Connection, change_id: int) -> Change:
+    return _change(await connection.fetchrow(f"{_CHANGE} WHERE change_id = $1", change_id))
 
 
 async def assigned(pool: asyncpg.Pool, names: Sequence[str]) -> dict[str, Assigned]:
@@ -298,3 +305,7 @@ def _version(row: asyncpg.Record) -> Version:
         row["note"],
         None if retired is None else from_datetime(retired),
     )
+
+
+def _change(row: asyncpg.Record) -> Change:
+    return Change(**{**dict(row), "at": from_datetime(row["at"])})
