@@ -61,6 +61,7 @@ def of_contact(traces: LeadTraces, now_us: int) -> dict[str, Any]:
         "contact_leads": _distinct(same["lead"] + 1),
         "contact_addresses": _distinct(np.concatenate([same["door"], own["door"]])),
         "contact_markets": _distinct(np.concatenate([same["market"], own["market"]]) + 1),
+        "contact_sources": _distinct(np.concatenate([same["source"], own["source"]])),
         "contact_leads_day": _distinct(same["lead"][near] + 1),
         "contact_known_us": max(0, now_us - known_us),
         "name_leads": _distinct(called["lead"][fresh] + 1),
