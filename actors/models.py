@@ -22,11 +22,15 @@ class ModelUnavailable(Exception):
 
 class Scored(msgspec.Struct, frozen=True):
     """In step with the leads asked for: the version that made each probability, the calibrated
-    probability, and its reasons in words, empty for a lead that is not suspected."""
+    probability, and its reasons in words, empty for a lead that is not suspected.
+
+    `thresholds` are the probabilities at which a lead is to be flagged, and quarantined, of
+    each version that was trained with such."""
 
     versions: list[int]
     probabilities: list[float]
     reasons: list[list[str]]
+    thresholds: dict[int, tuple[float, float]] = {}
 
 
 class FraudScorer(Protocol):

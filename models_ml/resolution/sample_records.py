@@ -92,12 +92,12 @@ def read_part(part: Part) -> PartRecords:
     ]
     features = {
         (record.source, record.source_id): features_of(clean(record, markets), stable_ids=stable)
-        for record in _records(world, part)
+        for record in records_of(world, part)
     }
     return PartRecords(part, features, sighted)
 
 
-def _records(world: SampleWorld, part: Part) -> Iterator[SourceRecord]:
+def records_of(world: SampleWorld, part: Part) -> Iterator[SourceRecord]:
     """What the source's parser reads in its own documents."""
     name = load_sources()[part.source].parser
     parse = PARSERS[name] if name in PARSERS else feed_parser(load_mappings(), load_markets())

@@ -11,7 +11,7 @@ import asyncpg
 from redis.asyncio import Redis
 
 from actors.client import MarketClient, Transport
-from actors.desks import UndoMerge, ray_undo_merge
+from actors.desks import DecideLead, UndoMerge, ray_decide_lead, ray_undo_merge
 from actors.models import Recommends
 from engine.adapters.postgres.pool import open_pool
 from engine.adapters.upload_check import UploadChecks
@@ -47,6 +47,7 @@ class Deps:
     redis: Redis | None
     market_client: MarketClient
     undo_merge: UndoMerge
+    decide_lead: DecideLead
     # Without: recommendations are the newest and most wanted leads.
     recommends: Recommends | None
     plans: Mapping[str, Plan]
@@ -93,12 +94,13 @@ async def open_deps(
     settings: Settings,
     transport: Transport | None = None,
     undo_merge: UndoMerge | None = None,
+    decide_lead: DecideLead | None = None,
     recommends: Recommends | None = None,
 ) -> Deps:
     """Connections, caches and listeners of one replica, ready to serve.
 
-    `transport` carries commands to the books, `undo_merge` reaches the desks, `recommends` the
-    recommender; without a transport all are Ray's and Serve's. Raises ValueError
+    `transport` carries commands to the books, `undo_merge` and `decide_lead` reach the desks,
+    `recommends` the recommender; without a transport all are Ray's and Serve's. Raises ValueError
     on settings that can't work, OSError or asyncpg.PostgresError without a database.
     """
     secret = settings.jwt_secret.get_secret_value()
@@ -112,8 +114,15 @@ async def open_deps(
         recommends = recommends or served_recommends(settings)
     pool = await open_pool(settings.database_url, application="api", size_max=POOL_SIZE_MAX)
     try:
-        undo_merge = undo_merge or ray_undo_merge()
-        return await _assemble(settings, transport, undo_merge, recommends, pool, secret)
+        return await _assemble(
+            settings,
+            transport,
+            undo_merge or ray_undo_merge(),
+            decide_lead or ray_decide_lead(),
+            recommends,
+            pool,
+            secret,
+        )
     except BaseException:
         pool.terminate()
         raise
@@ -123,6 +132,7 @@ async def _assemble(
     settings: Settings,
     transport: Transport,
     undo_merge: UndoMerge,
+    decide_lead: DecideLead,
     recommends: Recommends | None,
     pool: asyncpg.Pool,
     secret: str,
@@ -147,6 +157,7 @@ async def _assemble(
         redis=redis,
         market_client=MarketClient(transport),
         undo_merge=undo_merge,
+        decide_lead=decide_lead,
         recommends=recommends,
         plans=load_plans(settings.plans_file),
         markets=markets,

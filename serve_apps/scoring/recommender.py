@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncpg
-from models_ml.artefact import Unusable
-from models_ml.embedding.text import text_of
+from ray.serve import Application
 
 from actors.models import Embedded, RecommendationAsked, Recommended, SimilarAsked
 from actors.recommending import Recommending
@@ -12,7 +11,14 @@ from actors.served_models import EMBEDDER, EMBEDDER_SECONDS, ServedApp
 from actors.vector_filler import Wanted
 from engine.adapters.postgres import model_registry
 from engine.settings import Settings
+from models_ml.artefact import Unusable
+from models_ml.recommend.model import packaged
+from serve_apps.scoring.apps import scoring_app
 from serve_apps.scoring.model_replica import ModelReplica
+
+# It ranks in its event loop, one after another: what waits longer than a buyer does is refused.
+ONGOING_MAX = 32
+QUEUED_MAX = 64
 
 
 class EmbedderByRole:

@@ -568,6 +568,14 @@ match_rows = Table(
     Column("source_id", Text, primary_key=True),
     Column("digest", LargeBinary, primary_key=True),
     Column("features", LargeBinary, nullable=False),
+    # The transaction that wrote it: whoever reads on misses none that commits late.
+    Column(
+        "written_in",
+        BigInteger,
+        nullable=False,
+        server_default=text("(pg_current_xact_id()::text)::bigint"),
+    ),
+    Index(None, "written_in"),
 )
 
 # What the intake knows of each lead: whether it had the book offer it, and where it went.

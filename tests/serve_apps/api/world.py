@@ -18,6 +18,7 @@ from actors.intake_desk import IntakeDesk
 from actors.intake_turn import Split
 from actors.lead_book import LeadBook
 from engine.adapters.postgres.accounts import ensure_admin
+from engine.adapters.postgres.fraud_scores import Word
 from engine.market.commands import Command, ListLead
 from engine.market.listing import Listing
 from engine.market.plan import load_plans
@@ -83,6 +84,7 @@ class World:
             settings,
             transport=self.transport,
             undo_merge=self.undo_merge,
+            decide_lead=self.decide_lead,
             port=0,
             farewell_seconds=0.2,
         )
@@ -99,6 +101,11 @@ class World:
         if market not in self.desks:
             raise DeskUnavailable(f"the {market} desk does not answer")
         return await self.desks[market].undo_merge(merge_id, by)
+
+    async def decide_lead(self, market: str, lead_id: str, word: Word) -> bool:
+        if market not in self.desks:
+            raise DeskUnavailable(f"the {market} desk does not answer")
+        return await self.desks[market].decide(lead_id, word)
 
     async def start(self) -> None:
         plans = load_plans(self.settings.plans_file)
