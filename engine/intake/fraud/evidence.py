@@ -52,6 +52,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     contact_leads: int = 0
     contact_addresses: int = 0
     contact_markets: int = 0
+    contact_sources: int = 0
     contact_leads_day: int = 0
     contact_known_us: int = 0
     # The same name under another phone or e-mail.

@@ -190,6 +190,7 @@ class HomeBuilder:
             sightings=posts_of_a_scam(home.index, rng),
             scam=scam,
             clone_of=clone_of,
+            days_listed=_later(home, victim, rng),
             picture_key=shown.pictures_named if shown else f"{home.index:07x}{home.text_seed:08x}",
         )
 
@@ -226,6 +227,11 @@ class HomeBuilder:
             return home
         rent = _price(home.market, home.living_area, rng.uniform(0.9, 1.15), for_rent=True)
         return msgspec.structs.replace(home, for_rent=True, for_sale_by_owner=False, price=rent)
+
+
+def _later(home: Home, victim: Home | None, rng: random.Random) -> int:
+    """How many days a scam is listed: who is copied was there before, nearly always."""
+    return home.days_listed if victim is None else rng.randrange(0, max(1, victim.days_listed))
 
 
 def _streets_of(areas: tuple[Neighbourhood, ...]) -> tuple[tuple[Neighbourhood, str], ...]:

@@ -12,9 +12,9 @@ from engine.intake.sample_world.home import Home
 _SLOTS = {
     "pay": ("Zelle", "Cash App", "a Western Union transfer", "bitcoin", "Apple gift cards",
             "a bank wire", "MoneyGram", "Venmo", "a Steam card", "Chime"),
-    "abroad": ("in Nigeria on an oil project", "in the UK for my work", "overseas with the Army",
-               "on a church mission in Ghana", "deployed to Kuwait", "in Canada with my mother",
-               "offshore on a rig until spring", "working with the UN in Mali"),
+    "abroad": ("in Norway on an oil project", "in the UK for my work", "overseas with the Army",
+               "on a church mission in Peru", "deployed to the Gulf", "in Canada with my mother",
+               "offshore on a rig until spring", "with a relief agency far from home"),
     "messenger": ("WhatsApp", "Telegram", "Google Chat", "Signal", "my private Gmail"),
     "sum": ("$250", "$500", "half the rent", "the first month", "$300", "the full deposit"),
     "courier": ("FedEx", "UPS", "DHL", "courier", "priority mail"),

@@ -15,6 +15,7 @@ from engine.intake.parsers import PARSERS
 from engine.intake.placement import place
 from engine.intake.record import Signal, SourceRecord
 from engine.intake.sample_world import Home, SampleWorld
+from engine.intake.sample_world.scams import KINDS
 from engine.intake.sample_world.world import RENDERERS
 from engine.mapping_directory import load_mappings
 from engine.market_directory import Market, load_markets
