@@ -56,7 +56,7 @@ encode_records = msgspec.msgpack.Encoder().encode
 class Known(NamedTuple):
     """What a desk has in memory, right as long as every transaction commits."""
 
-    index: MatchIndex
+    match_index: MatchIndex
     fraud: LeadReview
 
 
@@ -177,7 +177,7 @@ class IntakeDesk:
             await self._send_outbox(store, known, Counts())
         return len(lead_ids) == RESCORED_MAX
 
-    async def fraud_status(self) -> dict[str, Any]:
+    def judged(self) -> dict[str, Any]:
         """Leads judged since the start, by model version and by rules alone, and how many
         were to be judged again when that was last counted."""
         judge = self._judge
@@ -217,7 +217,7 @@ class IntakeDesk:
         return self._store, self._known
 
     def _in(self, store: IntakeStore, known: Known) -> Turn:
-        return Turn(store, known.index, known.fraud)
+        return Turn(store, known.match_index, known.fraud)
 
     async def _send_outbox(self, store: IntakeStore, known: Known, counts: Counts) -> None:
         """Send what waits, in order, until the book has answered all of it."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from actors.advertisers import advertisements
 from actors.lead_review import LeadReview
 from actors.match_index import MatchIndex
 from engine.adapters.postgres import contact_rows, fraud_scores, lead_identities
@@ -282,7 +283,7 @@ class Turn:
                 if standings[lead_id].identity.offered != "never"
                 or listing.standard_status in LISTABLE_STATUSES
             },
-            {},
+            advertisements(fresh),
             only_by_model=only_by_model,
         )
         listed: set[str] = set()

@@ -59,9 +59,7 @@ class LeadReview:
         kept = await fraud_scores.kept(connection, list(leads))
         for lead_id, listing in leads.items():
             before = kept.get(lead_id, _NEVER_JUDGED)
-            self.evidence.compare_with(
-                lead_id, listing, is_suspected=before.standing != "clear"
-            )
+            self.evidence.compare_with(lead_id, listing, is_suspected=before.standing != "clear")
         judged = await self.judge.judge(
             self.evidence, leads, advertisers, only_by_model=only_by_model
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -42,17 +43,21 @@ class Rescoring:
             self._task = None
 
     async def _run(self) -> None:
+        more = False
         while True:
+            await self._wait(BETWEEN if more else EVERY)
             try:
-                async with asyncio.timeout(EVERY):
-                    await self._hurry.wait()
-            except TimeoutError:
-                pass
-            self._hurry.clear()
-            try:
-                while await self._step():
-                    await asyncio.sleep(BETWEEN)
+                more = await self._step()
             except _AWAY as error:
+                more = False
                 log.warning("leads of %s wait to be judged again: %s", self._market, error)
             except Exception:
+                more = False
                 log.exception("leads of %s can't be judged again", self._market)
+
+    async def _wait(self, seconds: float) -> None:
+        """Until there is something to do, or the time is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        self._hurry.clear()

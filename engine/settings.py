@@ -122,6 +122,11 @@ class Settings(BaseSettings):
     models_drift_max: float = Field(0.25, gt=0)
     models_shadow_days: int = Field(14, ge=1, le=365)
     models_shadow_rows: int = Field(200_000, ge=1_000, le=10_000_000)
+    # Leads that may be scams: probabilities at and above which one is flagged, and quarantined
+    # (empty: the model's own), and how long a desk waits for the model.
+    fraud_flag_at: float | None = Field(None, ge=0, le=1)
+    fraud_quarantine_at: float | None = Field(None, ge=0, le=1)
+    fraud_timeout_ms: int = Field(2_000, ge=10, le=30_000)
 
     # The sample world that is traded on when no captures are given.
     sample_size: int = Field(4000, ge=1)

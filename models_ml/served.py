@@ -37,4 +37,12 @@ def read(name: ModelName, parts: Mapping[str, bytes]) -> Served:
         from models_ml.embedding import embedder
 
         return embedder.read(parts)
+    if name == "fraud":
+        from models_ml.fraud import listing_model
+
+        return listing_model.of_parts(parts)
+    if name == "advertiser":
+        from models_ml.fraud.advertiser_model import AdvertiserModel
+
+        return AdvertiserModel.of_parts(parts)
     raise Unusable(f"no model is called {name}")

@@ -65,8 +65,7 @@ def upgrade() -> None:
             name=op.f("fraud_scores_decision_check"),
         ),
         sa.CheckConstraint(
-            "(probability IS NULL) = (model IS NULL)"
-            " AND (model IS NULL) = (model_version IS NULL)",
+            "(probability IS NULL) = (model IS NULL) AND (model IS NULL) = (model_version IS NULL)",
             name=op.f("fraud_scores_model_check"),
         ),
         sa.ForeignKeyConstraint(

@@ -107,17 +107,22 @@ def feature_rows(
 ) -> NDArray[np.float32]:
     """(listings, features), in the order of FEATURES; NaN is unknown. Raises ValueError if the
     arguments are out of step."""
+    return rows_of(listings, cases(listings, evidence, compared), compared)
+
+
+def rows_of(
+    listings: Sequence[Listing], known: Sequence[Case], compared: Compared
+) -> NDArray[np.float32]:
+    """As `feature_rows`, of cases already made for the rules: the text is read once."""
     found = np.empty((len(listings), len(FEATURES)), dtype=np.float32)
-    rows = zip(listings, evidence, compared.price_to.tolist(), compared.count.tolist(), strict=True)
-    for row, (listing, told, price_to, count) in enumerate(rows):
-        signals = text_signals(listing.public_remarks)
-        said = (getattr(signals, feature.name) for feature in _OF_TEXT)
+    rows = zip(listings, known, compared.count.tolist(), strict=True)
+    for row, (listing, case, count) in enumerate(rows):
         found[row] = (
-            *_of_home(listing, price_to, count),
-            *said,
-            math.log1p(signals.sentences),
-            signals.masked,
-            *_of_others(told),
+            *_of_home(listing, case.price_to, count),
+            *(getattr(case.signals, feature.name) for feature in _OF_TEXT),
+            math.log1p(case.signals.sentences),
+            case.signals.masked,
+            *_of_others(case.evidence),
         )
     return found
 

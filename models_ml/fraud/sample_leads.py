@@ -23,14 +23,15 @@ from engine.intake.placement import place
 from engine.intake.prepared import Prepared, prepare, stated
 from engine.intake.record import SourceRecord
 from engine.intake.resolution import Resolver, partition
-from engine.intake.sample_world import SampleWorld
-from engine.intake.sample_world.world import DEFAULT_AS_OF, RENDERERS
+from engine.intake.sample_world import Home, SampleWorld
+from engine.intake.sample_world.seen import Seen
+from engine.intake.sample_world.world import DEFAULT_AS_OF
 from engine.market.listing import Listing
 from engine.market_directory import load_markets
 from engine.source_directory import load_sources
-from models_ml.fraud.listing_features import cases, feature_rows
+from models_ml.fraud.listing_features import cases, rows_of
 from models_ml.resolution.sample_pairs import candidate_pairs
-from models_ml.resolution.sample_records import Part, records_of
+from models_ml.resolution.sample_records import rendered_records
 from models_ml.value.comparables import ComparablesIndex, Compared
 
 WORKERS_MOST: Final = 8
@@ -39,11 +40,9 @@ _AS_OF_US: Final = int(DEFAULT_AS_OF.timestamp()) * 1_000_000
 
 
 class Known(NamedTuple):
-    """A record, the home that it is of, when it was first seen, and the home's contact: `kind`
-    names its scam, "" for an honest offer."""
+    """A record, when it was first seen, and its contact; `kind` names its scam, "" for none."""
 
     record: Prepared
-    home: int
     seen_us: int
     advertiser: str
     kind: str
@@ -83,21 +82,14 @@ def read_leads(
 ) -> SampleLeads:
     """The leads of all markets of a world. `at_once` is a market that starts today, so that all
     its records come in within an hour, whenever they were posted."""
-    parts = [
-        Part(seed, homes, market, source)
-        for market in load_markets()
-        for source, known in load_sources().items()
-        if source in RENDERERS and known.serves(market)
-    ]
-    by_market: dict[str, list[Known]] = {market: [] for market in load_markets()}
+    found: list[_Lead] = []
     with ProcessPoolExecutor(min(WORKERS_MOST, os.cpu_count() or 1)) as pool:
-        futures = {pool.submit(_read_part, part): part for part in parts}
+        futures = [pool.submit(_read_market, seed, homes, market) for market in load_markets()]
         for future in as_completed(futures):
-            found = future.result()
-            by_market[futures[future].market].extend(found)
-            on_records(len(found))
-    resolved = [_resolved(market, known) for market, known in by_market.items()]
-    return _leads([each for market in resolved for each in market], at_once=at_once)
+            leads = future.result()
+            found.extend(leads)
+            on_records(sum(len(lead.records) for lead in leads))
+    return _leads(sorted(found, key=lambda lead: lead.lead_id), at_once=at_once)
 
 
 class _Lead(NamedTuple):
@@ -107,29 +99,32 @@ class _Lead(NamedTuple):
     listing: Listing
 
 
-def _read_part(part: Part) -> list[Known]:
+def _read_market(seed: int, homes: int, market: str) -> list[_Lead]:
     markets, sources = load_markets(), load_sources()
-    world = SampleWorld(part.seed, part.homes, list(markets.values()))
-    source = sources[part.source]
-    truth = {seen.source_id: seen for seen in world.sightings(part.market, part.source)}
-    found = []
-    for record in records_of(world, part):
-        seen = truth.get(record.source_id)
-        placed = place(clean(record, markets), markets, hint=part.market)
-        if seen is None or not isinstance(placed, SourceRecord):
-            continue
-        home = world.homes[seen.home_index]
-        contact = seen.person or home.person
-        found.append(
-            Known(
-                prepare(placed, source, now_us=_AS_OF_US),
-                seen.home_index,
-                _AS_OF_US - seen.posted_days_ago * _DAY_US + _moment(record.source_id),
-                contact.phone or contact.email or contact.name,
-                home.scam or "",
-            )
-        )
-    return found
+    world = SampleWorld(seed, homes, list(markets.values()))
+    # Every home is built once, not once for each source.
+    of_source: dict[str, dict[str, Seen]] = {}
+    for seen in world.sightings(market):
+        of_source.setdefault(seen.source, {})[seen.source_id] = seen
+    known: list[Known] = []
+    for name, sightings in of_source.items():
+        for record in rendered_records(sightings.values(), market, name):
+            placed = place(clean(record, markets), markets, hint=market)
+            if record.source_id in sightings and isinstance(placed, SourceRecord):
+                seen = sightings[record.source_id]
+                prepared = prepare(placed, sources[name], now_us=_AS_OF_US)
+                known.append(_known(world.homes[seen.home_index], seen, prepared))
+    return _resolved(market, known)
+
+
+def _known(home: Home, seen: Seen, record: Prepared) -> Known:
+    contact = seen.person or home.person
+    return Known(
+        record,
+        _AS_OF_US - seen.posted_days_ago * _DAY_US + _moment(record.source_id),
+        contact.phone or contact.email or contact.name,
+        home.scam or "",
+    )
 
 
 def _moment(source_id: str) -> int:
@@ -193,14 +188,13 @@ def _rows(
     """The leads twice over, in step with what was known of them."""
     listings = [lead.listing for lead in leads]
     compared = _compared(leads[: len(leads) // 2])
-    first = [
-        next((known for known in lead.records if known.kind), lead.records[0]) for lead in leads
-    ]
+    known = cases(listings, evidence, compared)
+    first = [next((each for each in lead.records if each.kind), lead.records[0]) for lead in leads]
     return SampleLeads(
-        feature_rows(listings, evidence, compared),
-        cases(listings, evidence, compared),
-        np.array([known.kind for known in first]),
-        np.array([known.advertiser for known in first]),
+        rows_of(listings, known, compared),
+        known,
+        np.array([each.kind for each in first]),
+        np.array([each.advertiser for each in first]),
         np.array([last_us[lead.lead_id] for lead in leads], dtype=np.int64),
         np.arange(len(leads)) >= len(leads) // 2,
     )

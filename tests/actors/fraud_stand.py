@@ -30,6 +30,7 @@ class Model:
         self.version = 3
         self.away = self.hangs = False
         self.asked: list[NDArray[np.float32]] = []
+        self.advertisers: list[dict[int, Any]] = []
         self.answer: Scored | None = None
 
     async def score(
@@ -40,6 +41,7 @@ class Model:
     ) -> Scored:
         assert len(lead_ids) == len(features)
         self.asked.append(features)
+        self.advertisers.append(dict(advertisers))
         if self.away:
             raise ModelUnavailable("fraud is not there")
         if self.hangs:
@@ -53,9 +55,7 @@ class Model:
 
 def judged_by(model: Model | None, house: TradingHouse, **options: Any) -> IntakeDesk:
     options = {"timeout": 0.2, "pause": 0.0, **options}
-    return IntakeDesk(
-        house.market, house.database_url, house.client, LeadJudge(model, **options)
-    )
+    return IntakeDesk(house.market, house.database_url, house.client, LeadJudge(model, **options))
 
 
 def word(decision: Any, reason: str = "called them", is_scam: bool | None = None) -> Word:

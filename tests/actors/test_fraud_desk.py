@@ -176,7 +176,7 @@ async def test_without_the_model_rules_decide_and_it_is_asked_later(
     at = await position(house)
     assert not await desk.rescore_waiting()
     assert (await score_of(house, lead_id))["scored_at"] == score["scored_at"]
-    assert (await desk.fraud_status())["to_rescore"] == 1
+    assert desk.judged()["to_rescore"] == 1
     # Back again.
     model.away = model.hangs = False
     model.answer = None
@@ -188,9 +188,7 @@ async def test_without_the_model_rules_decide_and_it_is_asked_later(
     assert await position(house) == at + 2
     score = await score_of(house, lead_id)
     assert (score["model_version"], score["needs_rescoring"]) == (3, False)
-    assert (await desk.fraud_status()) == {"scored": {"3": 1}, "by_rules": 1, "to_rescore": 0} or (
-        how == "none"
-    )
+    assert desk.judged() == {"scored": {"3": 1}, "by_rules": 1, "to_rescore": 0} or (how == "none")
     await desk.stop()
     await house.audit()
 
@@ -222,7 +220,7 @@ async def test_each_lead_carries_the_version_that_scored_it(house: TradingHouse)
         house.market,
     )
     assert [tuple(row) for row in rows] == [(3, "clear"), (4, "quarantined")]
-    assert (await desk.fraud_status())["scored"] == {"3": 1, "4": 1}
+    assert desk.judged()["scored"] == {"3": 1, "4": 1}
     await desk.stop()
 
 
@@ -363,3 +361,36 @@ async def test_a_desk_that_starts_anew_goes_on_as_before(house: TradingHouse) ->
     assert np.array_equal(before.dtype, after.dtype)
     await anew.stop()
     await house.audit()
+
+
+async def test_what_a_source_tells_of_the_advertiser_is_asked_about_and_kept_nowhere(
+    house: TradingHouse,
+) -> None:
+    await house.book()
+    model = Model()
+    desk = judged_by(model, house)
+    extra = {
+        "advertiser_mail_domain": "someone@odd-domain.example",
+        "session_country": "RO",
+        "advertiser_completeness": 20,
+        "advertiser_has_picture": False,
+        "colour": "blue",
+    }
+    plain = own(record(number=2), house)
+    lease = home(house, extra=extra, property_type="Residential Lease", list_price=1_200)
+    await take(desk, [plain, lease])
+    (known,) = model.advertisers
+    (told,) = known.values()
+    assert (told.mail_domain, told.login_country, told.country) == (
+        "odd-domain.example",
+        "ro",
+        "us",
+    )
+    assert (told.completeness, told.has_picture, told.price) == (20.0, 0.0, 1_200.0)
+    for table in ("source_records", "fraud_scores", "match_rows", "leads", "market_events"):
+        kept = await house.pool.fetchval(
+            f"SELECT count(*) FROM {table} t WHERE market = $1 AND t::text LIKE '%odd-domain%'",
+            house.market,
+        )
+        assert kept == 0
+    await desk.stop()

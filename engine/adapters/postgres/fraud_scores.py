@@ -103,9 +103,7 @@ async def went_into(connection: asyncpg.Connection, goes: str, stays: str) -> No
     """What reviewers found of a lead is known of the one it went into. A lead that takes in
     one that was held or a scam is held itself until somebody has looked at it; an approval is
     about the lead that was looked at, and goes with it."""
-    await connection.execute(
-        "UPDATE fraud_labels SET lead_id = $2 WHERE lead_id = $1", goes, stays
-    )
+    await connection.execute("UPDATE fraud_labels SET lead_id = $2 WHERE lead_id = $1", goes, stays)
     await connection.execute(
         "INSERT INTO fraud_scores AS f (lead_id, market, verdict, standing, rules, reasons,"
         " needs_rescoring, decision, decided_by, decided_at, decision_reason)"
@@ -122,9 +120,7 @@ async def went_into(connection: asyncpg.Connection, goes: str, stays: str) -> No
     await connection.execute("DELETE FROM fraud_scores WHERE lead_id = $1", goes)
 
 
-async def decide(
-    connection: asyncpg.Connection, market: str, lead_id: str, word: Word
-) -> bool:
+async def decide(connection: asyncpg.Connection, market: str, lead_id: str, word: Word) -> bool:
     """Enter a reviewer's word on a lead, and the label that comes of it, with the features and
     the score that were judged. False if the same was decided already."""
     same = await connection.fetchval(
@@ -148,9 +144,7 @@ async def decide(
     return True
 
 
-async def label(
-    connection: asyncpg.Connection, market: str, lead_id: str, word: Word
-) -> None:
+async def label(connection: asyncpg.Connection, market: str, lead_id: str, word: Word) -> None:
     """Keep what a reviewer found for training, with what was known of the lead just then."""
     await connection.execute(
         "INSERT INTO fraud_labels (lead_id, market, is_scam, reason, decided_by,"

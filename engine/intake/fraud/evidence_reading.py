@@ -32,8 +32,8 @@ class LeadTraces(NamedTuple):
 
     def sharing(self, *families: str) -> Columns:
         """The others that share a value of one of these families, each once."""
-        rows = np.unique(np.concatenate([self.met[name] for name in families]))
-        return {name: column[rows] for name, column in self.others.items()}
+        rows = sorted({row for name in families for row in self.met[name].tolist()})
+        return _of(self.others, np.array(rows, dtype=np.int64))
 
 
 def of_own_records(traces: LeadTraces, now_us: int) -> dict[str, Any]:
@@ -86,10 +86,10 @@ def of_text(traces: LeadTraces) -> dict[str, Any]:
 def of_pictures(traces: LeadTraces) -> dict[str, Any]:
     own, shown = traces.own, traces.sharing("picture")
     strange, elsewhere = _another(own, shown), _elsewhere(own, shown)
-    suspect = np.unique(shown["lead"][strange | elsewhere])
+    suspect = {*shown["lead"][strange | elsewhere].tolist()}
     # A row is met once for each picture it shares.
     leads = traces.others["lead"][traces.met["picture"]]
-    shared = max((int((leads == lead).sum()) for lead in suspect.tolist()), default=0)
+    shared = max((int((leads == lead).sum()) for lead in suspect), default=0)
     return {
         "pictures": traces.pictures,
         "picture_leads": _distinct(shown["lead"] + 1),
@@ -103,10 +103,8 @@ def of_pictures(traces: LeadTraces) -> dict[str, Any]:
 def of_address(traces: LeadTraces) -> dict[str, Any]:
     own, there = traces.own, traces.sharing("door")
     there = _of(there, _same_door(own, there))
-    kinds = own["kind"][own["kind"] > 0]
-    other_kind = (
-        (there["kind"] > 0) & ~np.isin(there["kind"], kinds) if kinds.size else there["kind"] < 0
-    )
+    other_kind = (there["kind"] > 0) & ~_among(there["kind"], own["kind"])
+    other_kind &= bool(own["kind"].any())
     return {
         "address_leads": _distinct(there["lead"] + 1),
         "address_other_contact": _distinct(there["lead"][_another(own, there)] + 1),
@@ -124,7 +122,7 @@ def of_place(traces: LeadTraces) -> dict[str, Any]:
     own, there = traces.own, traces.sharing("postal_code")
     own, there = _of(own, _is_placed(own)), _of(there, _is_placed(there))
     farthest = None
-    for code in np.unique(own["postal_code"][own["postal_code"] > 0]).tolist():
+    for code in {*own["postal_code"].tolist()} - {0}:
         known = _of(there, there["postal_code"] == code)
         if _distinct(known["lead"] + 1) < PLACE_LEADS_LEAST:
             continue
@@ -135,14 +133,21 @@ def of_place(traces: LeadTraces) -> dict[str, Any]:
     return {"place_km": farthest}
 
 
-def _of(columns: Columns, kept: Flags) -> Columns:
+def _of(columns: Columns, kept: Flags | Rows) -> Columns:
     return {name: column[kept] for name, column in columns.items()}
 
 
 def _distinct(values: NDArray[Any]) -> int:
     """How many there are beside 0, which says that nothing was told."""
-    found = np.unique(values)
-    return len(found) - int(len(found) > 0 and found[0] == 0)
+    return len({*values.tolist()} - {0})
+
+
+def _among(values: NDArray[Any], own: NDArray[Any]) -> Flags:
+    """Whether each is one of the own that are told; a lead has few, so one by one is fastest."""
+    found = np.zeros(len(values), dtype=np.bool_)
+    for each in {*own.tolist()} - {0}:
+        found |= values == each
+    return found
 
 
 def _another(
@@ -153,27 +158,22 @@ def _another(
     same = np.zeros(len(others["lead"]), dtype=np.bool_)
     has_any = False
     for name in common:
-        mine = own[name][own[name] > 0]
-        has_any = has_any or mine.size > 0
+        has_any = has_any or bool(own[name].any())
         stated |= others[name] > 0
-        same |= np.isin(others[name], mine)
+        same |= _among(others[name], own[name])
     return stated & ~same if has_any else np.zeros_like(stated)
 
 
 def _elsewhere(own: Columns, others: Columns) -> Flags:
     """Whether an address is stated on both sides and it is not the same."""
-    doors = own["door"][own["door"] > 0]
-    if not doors.size:
-        return np.zeros(len(others["lead"]), dtype=np.bool_)
-    strange: Flags = (others["door"] > 0) & ~np.isin(others["door"], doors)
-    return strange
+    strange: Flags = (others["door"] > 0) & ~_among(others["door"], own["door"])
+    return strange & bool(own["door"].any())
 
 
 def _same_door(own: Columns, others: Columns) -> Flags:
     """Whether no other unit is stated."""
-    units = own["unit"][own["unit"] > 0]
-    same: Flags = (others["unit"] == 0) | np.isin(others["unit"], units)
-    return same if units.size else np.ones_like(same)
+    same: Flags = (others["unit"] == 0) | _among(others["unit"], own["unit"])
+    return same if own["unit"].any() else np.ones_like(same)
 
 
 def _likeness(own: Columns, others: Columns) -> NDArray[np.float64]:
