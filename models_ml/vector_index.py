@@ -48,9 +48,18 @@ class VectorIndex:
     """Vectors by id. Not to be used by two threads at once; `put` and `drop` change the rows,
     and `tend` does the work on the graph that they leave behind, in parts."""
 
-    def __init__(self, dimensions: int, threads: int = 1) -> None:
+    def __init__(
+        self,
+        dimensions: int,
+        threads: int = 1,
+        *,
+        scan_rows_max: int = SCAN_ROWS_MAX,
+        graph_rows_min: int = GRAPH_ROWS_MIN,
+    ) -> None:
         self.dimensions = dimensions
         self._threads = threads
+        self._scan_rows_max = scan_rows_max
+        self._graph_rows_min = graph_rows_min
         self._table = VectorRows(dimensions)
         self._row_of: dict[str, int] = {}
         self._ids: list[str | None] = []
@@ -150,7 +159,7 @@ class VectorIndex:
         """Take at most `rows_max` rows into the graph; answers how many are left to take."""
         graph = self._next_graph or self._graph
         if graph is None:
-            if len(self) < GRAPH_ROWS_MIN:
+            if len(self) < self._graph_rows_min:
                 return 0
             graph = self._graph = VectorGraph(self.dimensions, self._threads)
         elif self._next_graph is None and graph.dead > _DEAD_SHARE_MAX * graph.entries:
@@ -168,11 +177,11 @@ class VectorIndex:
         """Rows, ascending, among which are the nearest; None if all wanted ones are to be
         looked at."""
         selected = int(np.count_nonzero(wanted))
-        if self._graph is None or selected <= SCAN_ROWS_MAX:
+        if self._graph is None or selected <= self._scan_rows_max:
             return None
         asked = math.ceil(_MARGIN * k * self._graph.entries / selected)
         waiting = np.flatnonzero(wanted & ~self._graph.holds(self.size))
-        if asked > CANDIDATES_MAX or len(waiting) > SCAN_ROWS_MAX:
+        if asked > CANDIDATES_MAX or len(waiting) > self._scan_rows_max:
             return None
         near = self._graph.near(queries, asked)
         passed = (near >= 0) & wanted[np.maximum(near, 0)]

@@ -20,11 +20,14 @@ from tokenizers import Encoding, Tokenizer
 
 from models_ml.artefact import Unusable, vouched
 from models_ml.embedding import lead_text
-from models_ml.embedding.graph import MASK, TOKENS, VECTORS
 
 GRAPH_FILE: Final = "encoder.onnx"
 TOKENIZER_FILE: Final = "tokenizer.json"
 METADATA_FILE: Final = "embedder.meta.json"
+# What the graph takes, (texts, tokens) numbers and 1 where there is one, and what it gives.
+TOKENS: Final = "input_ids"
+MASK: Final = "attention_mask"
+VECTORS: Final = "vectors"
 TOKENS_MAX: Final = 128
 """The network was trained on as many."""
 TEXTS_MAX: Final = 4_096

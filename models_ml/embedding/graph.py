@@ -8,7 +8,7 @@ node, so that a machine that only serves needs no PyTorch to make what it serves
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from models_ml.artefact import Unusable
+from models_ml.embedding.embedder import MASK, TOKENS, VECTORS
 
-TOKENS: Final = "input_ids"
-MASK: Final = "attention_mask"
-VECTORS: Final = "vectors"
 _OPSETS = (helper.make_opsetid("", 20), helper.make_opsetid("com.microsoft", 1))
 _IR_VERSION = 10
 _Weights = Mapping[str, NDArray[Any]]

@@ -65,7 +65,8 @@ class Shelf:
         place = self._row_of.get(lead_id)
         if place is None:
             place = self._row_for(lead_id)
-        for column, value in zip(self._columns, row, strict=True):
+        columns: list[NDArray[Any]] = list(self._columns)
+        for column, value in zip(columns, row, strict=True):
             column[place] = value
 
     def set_price(self, lead_id: str, price_log: float) -> None:
@@ -182,7 +183,7 @@ class Shelf:
 
     def columns(self, size: int) -> Facts:
         """The first `size` rows, to be read."""
-        return self._columns._make(column[:size] for column in self._columns)
+        return Facts(**{name: each[:size] for name, each in self._columns._asdict().items()})
 
     def _within(self, centre: Vector, radius_m: float, size: int) -> NDArray[np.bool_]:
         x, y, z = self._columns.place[:size].T
@@ -204,7 +205,8 @@ class Shelf:
 
     def _grow(self) -> None:
         size = max(_FIRST_ROWS, int(len(self._there) * _GROWTH))
-        self._columns = self._columns._make(_longer(each, size, 0) for each in self._columns)
+        longer = {name: _longer(each, size, 0) for name, each in self._columns._asdict().items()}
+        self._columns = Facts(**longer)
         self._there = _longer(self._there, size, False)
         self._wanted = _longer(self._wanted, size, 0)
         self._wanted_at = _longer(self._wanted_at, size, 0)

@@ -16,7 +16,6 @@ from ray.serve import Application
 from actors.models import Embedded, ModelUnavailable
 from engine.settings import Settings
 from models_ml.embedding.embedder import Embedder
-from models_ml.embedding.weights import packaged
 from serve_apps.scoring.apps import scoring_app
 from serve_apps.scoring.in_service import Loaded
 from serve_apps.scoring.model_replica import ModelReplica
@@ -141,4 +140,7 @@ def embedder_app(settings: Settings) -> Application:
 def packaged_bundle() -> bytes:
     """Of the published weights, kept in the data directory once it is made. Raises LookupError
     where they are not installed."""
+    # What makes a bundle needs much that a replica does not.
+    from models_ml.embedding.weights import packaged
+
     return packaged(Settings().data_dir / "models" / "packaged")
