@@ -27,21 +27,27 @@ class Homes(NamedTuple):
     vectors: NDArray[np.float32]
 
 
+class Offered(NamedTuple):
+    """A lead with how many buyers may have it."""
+
+    lead_id: str
+    listing: Listing
+    seats: int
+
+
 def sample_homes(seed: int, market: str, count: int, embed: Embed) -> Homes:
     """About `count` leads of a sample world's market."""
     leads = market_leads(seed, count * MARKETS, market)
-    return homes_of(leads.lead_ids, leads.listings, leads.max_buyers, embed)
+    offered = zip(leads.lead_ids, leads.listings, leads.max_buyers, strict=True)
+    return homes_of([Offered(*each) for each in offered], embed)
 
 
-def homes_of(
-    lead_ids: Sequence[str], listings: Sequence[Listing], seats: Sequence[int], embed: Embed
-) -> Homes:
-    """Leads of these listings, at the published table's prices."""
-    prices = [starting_price(each, most) for each, most in zip(listings, seats, strict=True)]
+def homes_of(offered: Sequence[Offered], embed: Embed) -> Homes:
+    """These leads at the published table's prices."""
     return Homes(
-        list(lead_ids),
-        list(listings),
-        np.array(seats, dtype=np.int64),
-        np.array(prices, dtype=np.int64),
-        embed(listings),
+        [each.lead_id for each in offered],
+        [each.listing for each in offered],
+        np.array([each.seats for each in offered], dtype=np.int64),
+        np.array([starting_price(each.listing, each.seats) for each in offered], dtype=np.int64),
+        embed([each.listing for each in offered]),
     )
