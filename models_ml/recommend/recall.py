@@ -7,7 +7,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models_ml.recommend.recommend import NEAREST
 from models_ml.recommend.replay import LISTED
+from models_ml.recommend.settings import INTERESTS_MAX
 from models_ml.vector_index import GRAPH_ROWS_MIN, VectorIndex
 
 QUERIES: Final = 100
@@ -19,10 +21,13 @@ _SEED: Final = 41
 
 
 class Recall(NamedTuple):
-    """`share` of the rows pass the mask; `found` of the truly nearest LISTED, on average."""
+    """`share` of the rows pass the mask. Of the truly nearest LISTED, on average: `found` among as
+    many as the recommender takes of each interest, `found_alone` if no more than LISTED are
+    asked for."""
 
     share: float
     found: float
+    found_alone: float
 
 
 def recall_of(vectors: NDArray[np.float32], rows: int = ROWS) -> list[Recall]:
@@ -40,13 +45,27 @@ def recall_of(vectors: NDArray[np.float32], rows: int = ROWS) -> list[Recall]:
     found = []
     for share in SHARES:
         mask = rng.random(rows) < share
-        answers = np.concatenate(
-            [index.search(queries[n : n + 50], LISTED, mask).rows for n in range(0, QUERIES, 50)]
-        )
         truth = np.argsort(-np.where(mask, exact, -np.inf), axis=1)[:, :LISTED]
-        hits = [len(set(a) & set(t)) for a, t in zip(answers.tolist(), truth.tolist(), strict=True)]
-        found.append(Recall(share, float(np.mean(hits)) / LISTED))
+        asked = (NEAREST, LISTED)
+        found.append(Recall(share, *(_found(index, queries, k, mask, truth) for k in asked)))
     return found
+
+
+def _found(
+    index: VectorIndex,
+    queries: NDArray[np.float32],
+    k: int,
+    mask: NDArray[np.bool_],
+    truth: NDArray[np.int64],
+) -> float:
+    """The share of the true rows among the `k` that the index answers."""
+    hits = 0
+    # As many queries at a time as a buyer has interests.
+    for start in range(0, len(queries), INTERESTS_MAX):
+        rows = index.search(queries[start : start + INTERESTS_MAX], k, mask).rows
+        for answered, true in zip(rows.tolist(), truth[start:].tolist(), strict=False):
+            hits += len(set(answered) & set(true))
+    return hits / truth.size
 
 
 def scattered(

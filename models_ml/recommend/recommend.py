@@ -19,7 +19,7 @@ from models_ml.recommend.taste import Act, Past, Taste, taste_of
 PICKS_MAX: Final = 100
 # Candidates of each interest, of the newest, of the most wanted, and of each kind of home that
 # a buyer asks for at his price and place.
-_NEAREST: Final = 120
+NEAREST: Final = 120
 _NEWEST: Final = 60
 _WANTED: Final = 60
 _USUAL: Final = 80
@@ -138,7 +138,7 @@ def candidates(shelf: Shelf, taste: Taste, allowed: NDArray[np.bool_], now: int)
     found = [shelf.newest(_NEWEST, allowed), shelf.most_wanted(_WANTED, allowed, now)]
     if taste.interests and taste.interests[0].vector.shape == (shelf.dimensions,):
         vectors = np.stack([each.vector for each in taste.interests])
-        near, _ = shelf.nearest(vectors, _NEAREST, allowed)
+        near, _ = shelf.nearest(vectors, NEAREST, allowed)
         found.append(near[near >= 0])
     found += [_usual(shelf, taste, act, allowed) for act in _spread(taste)]
     return np.unique(np.concatenate(found))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from models_ml.recommend.evaluate import KNOWN_ACTS, ORACLE, OURS, Outcome
+from models_ml.recommend.recommend import NEAREST
 from models_ml.recommend.scores import Interval, Scores
 
 
@@ -45,7 +46,8 @@ def as_markdown(outcome: Outcome) -> str:
         lines.append(f"- implicit feedback is not measured: {outcome.missing}")
     for each in outcome.recall:
         lines.append(
-            f"- recall@20 of the index, {each.share:.0%} of the rows allowed: {each.found:.3f}"
+            f"- recall@20 of the index, {each.share:.0%} of the rows allowed: {each.found:.3f} among"
+            f" the {NEAREST} taken of each interest; {each.found_alone:.3f} if 20 are asked for"
         )
     found = outcome.exposure
     if found is not None:
