@@ -14,6 +14,8 @@ from engine.intake.resolution.features import DEGREES_PER_STEP
 TEXT_LIKENESS_LEAST: Final = 0.5
 PLACE_LEADS_LEAST: Final = 5
 _DAY_US = 86_400_000_000
+# Sources move a home's point by some hundred metres so that its door is not told.
+_APART_KM_LEAST = 1.0
 _KM_PER_DEGREE = 111.2
 _CONTACT = ("phone", "email")
 Flags = NDArray[np.bool_]
@@ -213,7 +215,8 @@ def _widest_km(own: Columns) -> float:
         return 0.0
     high = float(np.ptp(placed["latitude"]))
     wide = float(np.ptp(placed["longitude"]))
-    return float(_km(np.float64(high), np.float64(wide), float(placed["latitude"].mean())))
+    found = float(_km(np.float64(high), np.float64(wide), float(placed["latitude"].mean())))
+    return found if found >= _APART_KM_LEAST else 0.0
 
 
 def _km(north: Any, east: Any, latitude: float) -> Any:

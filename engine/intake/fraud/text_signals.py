@@ -46,16 +46,18 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 
 _MONEY = (
-    r"(?:deposit|deposito|money|dinero|payment|pago|fees?|rent|renta|month|mes|sum|half|\$ ?\d"
-    r"|dollars?|down payment|funds|card|tarjeta|anticipo)"
+    r"(?:\b(?:deposit|deposito|money|dinero|payment|pago|fees?|rent|renta|month|mes|sum|half"
+    r"|dollars?|down payment|funds|card|tarjeta|anticipo)\b|\$ ?\d)"
 )
 # A gap within a sentence: short, so that the time stays linear.
 _GAP = r".{0,50}?"
 
 _PATTERNS: Final[dict[str, re.Pattern[str]]] = {
     "untraceable": _any(
-        r"\bgift ?cards?\b",
-        r"\b(?:steam|itunes|apple|amazon|google play|ebay|vanilla|prepaid) (?:gift )?cards?\b",
+        # Landlords give gift cards away; who wants to be paid by them is another matter.
+        r"\b(?:pay|paid|send|sent|deposit|buy|take|accept|by|through|via|month|holds?|in)\b.{0,40}"
+        r"\bgift ?cards?\b|\bgift ?cards?\b.{0,40}\b(?:holds?|reserves?|keeps?|secures?|only)\b",
+        r"\b(?:steam|itunes|apple|google play|ebay|vanilla|prepaid) (?:gift )?cards?\b",
         r"\bwestern union\b|\bmoney ?gram\b|\bria transfer\b",
         r"\b(?:bitcoins?|btc|crypto(?:currency)?|usdt|ethereum|tether)\b",
         r"\b(?:bank|wire) (?:wire|transfer)\b|\bwire (?:me |us |the |it )|\bby wire\b",
@@ -70,8 +72,8 @@ _PATTERNS: Final[dict[str, re.Pattern[str]]] = {
         rf"\b(?:after|once|when|until|before|antes)\b{_GAP}{_MONEY}{_GAP}"
         r"\b(?:paid|arrived|received|sent|cleared|deposited|pagad[ao]|key|code|showing|tour)\b",
         rf"\b(?:paid|pay|send|sent|envie|mande|transfer)\b{_GAP}{_MONEY}{_GAP}"
-        r"\b(?:first|then|luego|before|today|tonight|now|hour|keys?|code|address|yours)\b",
-        rf"{_MONEY}{_GAP}\b(?:first|up front|upfront|in advance|por adelantado)\b",
+        r"\b(?:first$|first then|then|luego|before|today|tonight|now|hour|keys?|code|yours)\b",
+        rf"{_MONEY}{_GAP}\b(?:first$|first then|in advance|por adelantado)\b",
         rf"\bwhoever\b{_GAP}{_MONEY}",
         rf"{_MONEY}{_GAP}\b(?:arrived|is there|is yours|are yours)\b",
         r"\bcodes?\b.{0,30}\b(?:after|once|when)\b",
@@ -134,8 +136,7 @@ _PATTERNS: Final[dict[str, re.Pattern[str]]] = {
         r"\bno (?:credit|background|bank|checks?|questions)\b",
         r"\b(?:bad credit|evictions?)\b.{0,30}\b(?:ok|okay|fine|welcome|accepted)\b",
         r"\b(?:every(?:body|one)|all|guaranteed)\b.{0,12}\bapprov\w+\b",
-        r"\ball (?:bills|utilities)\b.{0,20}\b(?:paid|included)\b|\bincludes all utilities\b",
-        r"\bmonths?\b.{0,15}\b(?:half off|free)\b|\bcheapest\b|\bmoney is not\b",
+        r"\bmonths?\b.{0,15}\bhalf off\b|\bcheapest\b|\bmoney is not\b",
         r"\brent to own\b|\bowner financ\w+\b|\blease to own\b",
         r"\b(?:someone|somebody|tenant)\b.{0,30}\b(?:take (?:good )?care|keeps? it|their own)\b",
     ),

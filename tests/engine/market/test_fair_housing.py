@@ -192,7 +192,6 @@ def test_no_rule_hits_an_allowed_name_unknowingly() -> None:
         ("fraud", "odd_login_browser"),
         ("fraud", "odd_browser_system"),
         ("fraud", "absent_owner"),
-        ("fraud", "name_leads_log"),
         ("fraud", "text_other_contact"),
         ("fraud", "picture_other_contact"),
         ("fraud", "address_other_contact"),
