@@ -29,8 +29,20 @@ def read(name: ModelName, parts: Mapping[str, bytes]) -> Served:
 
     Each kind is imported only when it is read: a fraud replica needs no embedder.
     """
+    if name == "recommender":
+        from models_ml.recommend import model as recommender
+
+        return recommender.read(parts)
     if name == "embedder":
         from models_ml.embedding import embedder
 
         return embedder.read(parts)
+    if name == "fraud":
+        from models_ml.fraud import listing_model
+
+        return listing_model.of_parts(parts)
+    if name == "advertiser":
+        from models_ml.fraud.advertiser_model import AdvertiserModel
+
+        return AdvertiserModel.of_parts(parts)
     raise Unusable(f"no model is called {name}")

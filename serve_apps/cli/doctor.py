@@ -240,6 +240,7 @@ async def _database(database_url: str) -> list[Finding]:
         found.append(await _explained(database_url))
         found += await _sources(database_url)
         found += await _mails(database_url)
+        found.append(await _scams(database_url))
     return found
 
 
@@ -259,6 +260,25 @@ async def _explained(database_url: str) -> Finding:
         return Finding("explained prices", True, f"{len(rows)} are what their parts make")
     detail = f"{len(wrong)} of {len(rows)} are not what their parts make, as {wrong[0]}"
     return Finding("explained prices", False, detail, "see docs/Operations.md, section Prices")
+
+
+async def _scams(database_url: str) -> Finding:
+    """Leads that no model has scored yet, and those that wait for a reviewer."""
+    connection = await asyncpg.connect(database_url, timeout=5)
+    try:
+        waiting, late, hidden = await connection.fetchrow(
+            "SELECT (SELECT count(*) FROM fraud_scores WHERE needs_rescoring),"
+            " (SELECT count(*) FROM fraud_scores WHERE needs_rescoring AND model IS NULL"
+            " AND scored_at < now() - interval '10 minutes'),"
+            " (SELECT count(*) FROM lead_trading WHERE lead_state = 'quarantined')"
+        )
+    finally:
+        await connection.close()
+    detail = f"{hidden} leads in quarantine, {waiting} to be scored"
+    if not late:
+        return Finding("scams", True, detail)
+    remedy = "see docs/Operations.md, section Fraud review"
+    return Finding("scams", False, f"{detail}, {late} judged by rules alone for 10 minutes", remedy)
 
 
 async def _mails(database_url: str) -> list[Finding]:

@@ -19,13 +19,17 @@ class TooSlow(Unusable):
     """It answers its known example right, but not in time."""
 
 
-def from_store(version: Version) -> Served:
-    """Raises ArtefactLost if it can't be read now, or Unusable, with the reason."""
+def content_of(version: Version) -> bytes:
+    """Its file. Raises ArtefactLost if it can't be read now, Unusable if it is another."""
     try:
-        content = model_store.read(version.url, version.sha256, version.size_bytes)
+        return model_store.read(version.url, version.sha256, version.size_bytes)
     except model_store.ArtefactSpoilt as spoilt:
         raise Unusable(str(spoilt)) from spoilt
-    model = from_bytes(cast(ModelName, version.name), content)
+
+
+def from_store(version: Version) -> Served:
+    """Raises ArtefactLost if it can't be read now, or Unusable, with the reason."""
+    model = from_bytes(cast(ModelName, version.name), content_of(version))
     if model.schema != version.schema or tuple(model.features) != version.features:
         raise Unusable("its schema or features are not those that were registered")
     return model

@@ -28,6 +28,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator
@@ -139,6 +140,7 @@ class ModelReplica:
                 "share": found.share,
                 "problem": self._follower.problems[name],
                 "replica": self.replica,
+                "pid": os.getpid(),
             }
             for name, found in self._follower.serving.items()
         }

@@ -40,7 +40,7 @@ async def register(
     served, ArtefactLost if the store does not take it, ValueError if it is too long."""
     model = await asyncio.to_thread(from_bytes, name, content)
     url, sha256 = await asyncio.to_thread(store.put, name, content)
-    training, metrics = _told(model)
+    training, metrics = told(model)
     made = Version(
         name, 0, url, sha256, len(content), model.schema, tuple(model.features),
         training, metrics, 0, by, note,
@@ -48,7 +48,7 @@ async def register(
     return await model_registry.register(pool, made)
 
 
-def _told(model: Served) -> tuple[str, dict[str, Any]]:
+def told(model: Served) -> tuple[str, dict[str, Any]]:
     """What the bundle says of itself: the hash of what it learnt from, and its metrics."""
     metadata = getattr(model, "metadata", None)
     training = str(getattr(metadata, "training_sha256", ""))

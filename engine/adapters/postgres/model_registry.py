@@ -94,15 +94,22 @@ async def versions(pool: asyncpg.Pool, name: str | None = None) -> list[Version]
     return [_version(row) for row in rows]
 
 
+_CHANGE = (
+    "SELECT change_id, name, action, role, from_version, to_version, share, changed_by, reason, at"
+    " FROM model_changes"
+)
+
+
 async def changes(pool: asyncpg.Pool, name: str, limit: int = 50) -> list[Change]:
     """The newest first."""
     rows = await pool.fetch(
-        "SELECT change_id, name, action, role, from_version, to_version, share, changed_by,"
-        " reason, at FROM model_changes WHERE name = $1 ORDER BY change_id DESC LIMIT $2",
-        name,
-        limit,
+        f"{_CHANGE} WHERE name = $1 ORDER BY change_id DESC LIMIT $2", name, limit
     )
-    return [Change(**{**dict(row), "at": from_datetime(row["at"])}) for row in rows]
+    return [_change(row) for row in rows]
+
+
+async def change_of(connection: asyncpg.Connection, change_id: int) -> Change:
+    return _change(await connection.fetchrow(f"{_CHANGE} WHERE change_id = $1", change_id))
 
 
 async def assigned(pool: asyncpg.Pool, names: Sequence[str]) -> dict[str, Assigned]:
@@ -126,24 +133,37 @@ async def change(
     """Change who does what, and note it; the change's id. With `if_change` only if no other
     change came after that one, so that of several who see the same fault one acts."""
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(_LOCK, name)
-        roles = await _roles(connection, name)
-        if if_change is not None and roles.change_id != if_change:
-            return Refusal(f"another change, {roles.change_id}, came first")
-        decided = decide(roles, wish, await _known(connection, name, roles.live))
-        if isinstance(decided, Refusal):
-            return decided
-        if wish.action == "retire":
-            await connection.execute(
-                "UPDATE model_versions SET retired_at = now() WHERE name = $1 AND version = $2",
-                name,
-                decided.from_version,
-            )
-        role = _role_of(wish, roles, decided)
-        change_id = await _note(connection, name, wish, decided, role, by, reason)
-        await _write_roles(connection, name, roles, decided.roles, by, change_id)
-        await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, name)
-        return change_id
+        return await change_in(connection, name, wish, by=by, reason=reason, if_change=if_change)
+
+
+async def change_in(
+    connection: asyncpg.Connection,
+    name: str,
+    wish: Wish,
+    *,
+    by: str,
+    reason: str = "",
+    if_change: int | None = None,
+) -> int | Refusal:
+    """The same, in the caller's transaction."""
+    await connection.execute(_LOCK, name)
+    roles = await _roles(connection, name)
+    if if_change is not None and roles.change_id != if_change:
+        return Refusal(f"another change, {roles.change_id}, came first")
+    decided = decide(roles, wish, await _known(connection, name, roles.live))
+    if isinstance(decided, Refusal):
+        return decided
+    if wish.action == "retire":
+        await connection.execute(
+            "UPDATE model_versions SET retired_at = now() WHERE name = $1 AND version = $2",
+            name,
+            decided.from_version,
+        )
+    role = _role_of(wish, roles, decided)
+    change_id = await _note(connection, name, wish, decided, role, by, reason)
+    await _write_roles(connection, name, roles, decided.roles, by, change_id)
+    await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, name)
+    return change_id
 
 
 def _role_of(wish: Wish, before: Roles, decided: Decision) -> Role | None:
@@ -285,3 +305,7 @@ def _version(row: asyncpg.Record) -> Version:
         row["note"],
         None if retired is None else from_datetime(retired),
     )
+
+
+def _change(row: asyncpg.Record) -> Change:
+    return Change(**{**dict(row), "at": from_datetime(row["at"])})
