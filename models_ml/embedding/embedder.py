@@ -94,10 +94,15 @@ class Embedder:
                 raise Unusable(f"its known example comes out at a cosine of {likeness:.4f}")
 
     def _vector(self, encoding: Encoding) -> NDArray[np.float32]:
-        tokens = np.array([encoding.ids], dtype=np.int64)
-        given = {TOKENS: tokens, MASK: np.ones_like(tokens)}
-        vector: NDArray[np.float32] = self._session.run([VECTORS], given)[0][0]
-        return vector
+        return vector_of(self._session, encoding)
+
+
+def vector_of(session: Any, encoding: Encoding) -> NDArray[np.float32]:
+    """(dimensions) of one text."""
+    tokens = np.array([encoding.ids], dtype=np.int64)
+    given = {TOKENS: tokens, MASK: np.ones_like(tokens)}
+    vector: NDArray[np.float32] = session.run([VECTORS], given)[0][0]
+    return vector
 
 
 def read(parts: Mapping[str, bytes]) -> Embedder:
