@@ -106,7 +106,9 @@ def test_whatever_came_before_an_index_answers_by_what_it_holds_now(
         known = np.stack([held[each] for each in ids])
         nearest = exact(query, known, np.ones(len(ids), dtype=np.bool_), k)
         assert np.abs(found.similarities - nearest).max() < 2 * ROUNDING
-        for lead_id, cosine in zip(index.lead_ids(found.rows[0]), found.similarities[0], strict=True):
+        for lead_id, cosine in zip(
+            index.lead_ids(found.rows[0]), found.similarities[0], strict=True
+        ):
             assert lead_id is not None
             assert abs(float(held[lead_id] @ query[0]) - cosine) < ROUNDING
 
