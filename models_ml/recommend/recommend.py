@@ -19,11 +19,13 @@ from models_ml.recommend.taste import Act, Past, Taste, taste_of
 PICKS_MAX: Final = 100
 # Candidates of each interest, of the newest, of the most wanted, and of each kind of home that
 # a buyer asks for at his price and place.
-NEAREST: Final = 120
+NEAREST: Final = 80
 _NEWEST: Final = 60
 _WANTED: Final = 60
-_USUAL: Final = 80
-_USUAL_ACTS: Final = 6
+_USUAL: Final = 50
+_USUAL_ACTS: Final = 4
+# In logarithms of USD.
+_ABOUT: Final = 0.5
 # Leads among which some are shown to buyers of whom little is known.
 _EXPLORED: Final = 200
 # So much further down than it is long, a list is made less alike.
@@ -140,7 +142,13 @@ def candidates(shelf: Shelf, taste: Taste, allowed: NDArray[np.bool_], now: int)
         vectors = np.stack([each.vector for each in taste.interests])
         near, _ = shelf.nearest(vectors, NEAREST, allowed)
         found.append(near[near >= 0])
-    found += [_usual(shelf, taste, act, allowed) for act in _spread(taste)]
+    columns = shelf.columns(len(allowed))
+    acts = _spread(taste)
+    for kind in {int(taste.facts.kind[act]) for act in acts}:
+        same = np.flatnonzero(allowed & (columns.kind == kind))
+        found += [
+            _usual(columns, same, taste, act) for act in acts if taste.facts.kind[act] == kind
+        ]
     return np.unique(np.concatenate(found))
 
 
@@ -150,13 +158,10 @@ def _spread(taste: Taste) -> list[int]:
     return list(dict.fromkeys([*acts, *range(min(_USUAL_ACTS, len(taste.acts)))]))[:_USUAL_ACTS]
 
 
-def _usual(shelf: Shelf, taste: Taste, act: int, allowed: NDArray[np.bool_]) -> Rows:
-    """Leads of the act's kind, nearest to it in price and place."""
-    columns = shelf.columns(len(allowed))
+def _usual(columns: Facts, same: Rows, taste: Taste, act: int) -> Rows:
+    """Of the leads of the act's kind those of about its price that are nearest to it."""
     acts = taste.facts
-    same = allowed & (columns.kind == acts.kind[act])
-    same &= np.abs(columns.list_price - acts.list_price[act]) < 0.5
-    rows = np.flatnonzero(same)
+    rows = same[np.abs(columns.list_price[same] - acts.list_price[act]) < _ABOUT]
     if len(rows) <= _USUAL:
         return rows
     squared = np.square(columns.place[rows] - acts.place[act]).sum(axis=1)

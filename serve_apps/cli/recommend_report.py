@@ -47,7 +47,7 @@ def as_markdown(outcome: Outcome) -> str:
     for each in outcome.recall:
         lines.append(
             f"- recall@20 of the index, {each.share:.0%} of the rows allowed: {each.found:.3f}"
-            f" among the {NEAREST} taken of each interest; {each.found_alone:.3f} if 20 are asked for"
+            f" among the {NEAREST} of each interest; {each.found_alone:.3f} if 20 are asked for"
         )
     found = outcome.exposure
     if found is not None:
