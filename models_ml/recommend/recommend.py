@@ -23,7 +23,7 @@ NEAREST: Final = 80
 _NEWEST: Final = 60
 _WANTED: Final = 60
 _USUAL: Final = 50
-_USUAL_ACTS: Final = 4
+_USUAL_ACTS: Final = 3
 # In logarithms of USD.
 _ABOUT: Final = 0.5
 # Leads among which some are shown to buyers of whom little is known.
