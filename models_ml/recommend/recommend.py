@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models_ml.recommend.facts import Facts, Floats
-from models_ml.recommend.ranking import features, scores
+from models_ml.recommend.ranking import features
+from models_ml.recommend.ranking import scores as scores_of
 from models_ml.recommend.reasons import EXPLORED, Reasons, alike
 from models_ml.recommend.settings import FEATURES, Settings
 from models_ml.recommend.shelf import Asked, Rows, Shelf
@@ -29,7 +30,7 @@ _ABOUT: Final = 0.5
 # Leads among which some are shown to buyers of whom little is known.
 _EXPLORED: Final = 200
 # So much further down than it is long, a list is made less alike.
-_DIVERSIFIED: Final = 3
+_DIVERSIFIED: Final = 2
 _DAY_US: Final = 86_400_000_000
 # A buyer with less behind him is hardly known.
 _HARDLY_KNOWN: Final = 1.0
@@ -131,7 +132,7 @@ def _ranked(
     popularity = shelf.popularity(rows, now)
     scored = features(facts, vectors, popularity, taste, now, settings)
     reasons = Reasons(taste, facts, popularity, scored, now)
-    score = scores(scored.features, taste.known, settings)
+    score = scores_of(scored.features, taste.known, settings)
     return _Part(shelf, rows, score, vectors, reasons)
 
 
@@ -146,8 +147,11 @@ def candidates(shelf: Shelf, taste: Taste, allowed: NDArray[np.bool_], now: int)
     acts = _spread(taste)
     for kind in {int(taste.facts.kind[act]) for act in acts}:
         same = np.flatnonzero(allowed & (columns.kind == kind))
+        prices, places = columns.list_price[same], columns.place[same]
         found += [
-            _usual(columns, same, taste, act) for act in acts if taste.facts.kind[act] == kind
+            same[_usual(prices, places, taste.facts, act)]
+            for act in acts
+            if taste.facts.kind[act] == kind
         ]
     return np.unique(np.concatenate(found))
 
@@ -158,15 +162,14 @@ def _spread(taste: Taste) -> list[int]:
     return list(dict.fromkeys([*acts, *range(min(_USUAL_ACTS, len(taste.acts)))]))[:_USUAL_ACTS]
 
 
-def _usual(columns: Facts, same: Rows, taste: Taste, act: int) -> Rows:
-    """Of the leads of the act's kind those of about its price that are nearest to it."""
-    acts = taste.facts
-    rows = same[np.abs(columns.list_price[same] - acts.list_price[act]) < _ABOUT]
+def _usual(prices: Floats, places: Floats, acts: Facts, act: int) -> Rows:
+    """Which of these leads, by place among them, are of about the act's price and nearest to it."""
+    rows = np.flatnonzero(np.abs(prices - acts.list_price[act]) < _ABOUT)
     if len(rows) <= _USUAL:
         return rows
-    squared = np.square(columns.place[rows] - acts.place[act]).sum(axis=1)
-    far = np.nan_to_num(squared, nan=np.inf)
-    return rows[np.argpartition(far, _USUAL)[:_USUAL]]
+    # The cosine of the angle between two places; a lead without a place is the farthest.
+    near = np.nan_to_num(places[rows] @ acts.place[act], nan=-2.0)
+    return rows[np.argpartition(-near, _USUAL)[:_USUAL]]
 
 
 def _as_paid(facts: Facts, discount_percent: int) -> Facts:
@@ -177,19 +180,21 @@ def _diverse(parts: list[_Part], limit: int, settings: Settings) -> list[Pick]:
     """The best, each less by how alike it is to those before it."""
     if not parts:
         return []
-    score = np.concatenate([part.score for part in parts])
-    vectors = np.concatenate([part.vectors for part in parts])
+    scores = np.concatenate([part.score for part in parts])
     source = [(part, place) for part in parts for place in range(len(part.rows))]
-    best = np.argsort(-score, kind="stable")[: _DIVERSIFIED * limit]
-    left = [int(place) for place in best]
+    pool = np.argsort(-scores, kind="stable")[: _DIVERSIFIED * limit]
+    vectors = np.concatenate([part.vectors for part in parts])[pool]
+    alike = vectors @ vectors.T
+    worth, left = scores[pool], scores[pool].copy()
+    nearest = np.zeros(len(pool))
     kept: list[tuple[int, float]] = []
-    alike = np.zeros(len(score))
-    while left and len(kept) < limit:
-        values = score[left] - settings.diversity * alike[left]
-        chosen = left.pop(int(np.argmax(values)))
-        kept.append((chosen, float(values.max())))
-        alike[left] = np.maximum(alike[left], vectors[left] @ vectors[chosen])
-    middle = float(np.median(score))
+    for _ in range(min(limit, len(pool))):
+        chosen = int(np.argmax(left))
+        kept.append((int(pool[chosen]), float(left[chosen])))
+        worth[chosen] = -np.inf
+        np.maximum(nearest, alike[chosen], out=nearest)
+        left = worth - settings.diversity * nearest
+    middle = float(np.median(scores))
     return [_pick(source[place], value - middle) for place, value in kept]
 
 

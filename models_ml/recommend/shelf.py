@@ -36,7 +36,7 @@ class Shelf:
     def __init__(self, market: str, kinds: Kinds, dimensions: int) -> None:
         self.market = market
         self.dimensions = dimensions
-        self.index = VectorIndex(dimensions)
+        self.index = index_of(dimensions)
         self._kinds = kinds
         self._row_of: dict[str, int] = {}
         self._ids: list[str | None] = []
@@ -218,6 +218,11 @@ class Shelf:
         self._in_index = _longer(self._in_index, size, -1)
         self._wanted = _longer(self._wanted, size, 0)
         self._wanted_at = _longer(self._wanted_at, size, 0)
+
+
+def index_of(dimensions: int) -> VectorIndex:
+    """An empty index, as shelves have theirs: a buyer's interests are searched by two threads."""
+    return VectorIndex(dimensions, threads=2)
 
 
 def _longer(column: NDArray[Any], size: int, fill: object) -> NDArray[Any]:
