@@ -19,8 +19,7 @@ import numpy as np
 from engine.adapters.postgres import lead_vectors, shelf_journal
 from engine.adapters.postgres.shelf_journal import Entry, OnOffer
 from models_ml.recommend.facts import Kinds, row_of
-from models_ml.recommend.shelf import Shelf
-from models_ml.vector_index import VectorIndex
+from models_ml.recommend.shelf import Shelf, index_of
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +146,7 @@ class LeadShelves:
         dimensions = await lead_vectors.dimensions_of(pool, version)
         if dimensions is None:
             return
-        indexes = {market: VectorIndex(dimensions) for market in self.shelves}
+        indexes = {market: index_of(dimensions) for market in self.shelves}
         async with (
             pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -161,7 +160,7 @@ class LeadShelves:
                         index.put([stored.lead_ids[n] for n in here], stored.vectors[here])
                 await asyncio.sleep(0)
         for market, shelf in self.shelves.items():
-            shelf.adopt(indexes.get(market) or VectorIndex(dimensions))
+            shelf.adopt(indexes[market] if market in indexes else index_of(dimensions))
         self.version, self.dimensions, self._vector_number = version, dimensions, number
         log.info("vectors of embedder version %d are used", version)
 

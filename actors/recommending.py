@@ -10,7 +10,6 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
-from typing import NamedTuple
 
 import asyncpg
 import numpy as np
@@ -45,13 +44,23 @@ MARKETS_MAX = 8
 WantedVersions = Callable[[asyncpg.Pool], Awaitable[Wanted]]
 
 
-class _Known(NamedTuple):
+class _Known:
     """What was read of a buyer: `read_at` by the monotonic clock, `version` of the vectors."""
 
-    past: Past
-    mine: frozenset[str]
-    read_at: float
-    version: int | None
+    def __init__(
+        self, past: Past, mine: frozenset[str], read_at: float, version: int | None
+    ) -> None:
+        self._past = past
+        self.mine = mine
+        self.read_at = read_at
+        self.version = version
+        self._taste: tuple[Settings, Taste] | None = None
+
+    def taste(self, now: int, settings: Settings) -> Taste:
+        """By these settings, as of when it was first asked for."""
+        if self._taste is None or self._taste[0] is not settings:
+            self._taste = (settings, taste_of(self._past, now, settings))
+        return self._taste[1]
 
 
 class Recommending:
@@ -122,7 +131,7 @@ class Recommending:
         bounds = Asked(asked.near, asked.radius_m, asked.property_types, known.mine)
         picks = recommend(
             shelves,
-            self._taste(known, now, settings),
+            known.taste(now, settings),
             bounds,
             asked.limit,
             now,
@@ -243,9 +252,6 @@ class Recommending:
 
     def _row(self, acted: Acted) -> Row:
         return row_of(self.shelves.kinds, acted.listing, acted.price, acted.listed_at)
-
-    def _taste(self, known: _Known, now: int, settings: Settings) -> Taste:
-        return taste_of(known.past, now, settings)
 
 
 def _told(picks: list[Pick]) -> list[Picked]:

@@ -179,7 +179,7 @@ def memory() -> None:
             print(f"{title.strip()}: {process.memory_info().rss / 1e6:.0f} MB")
 
 
-class private_ray:  # noqa: N801
+class private_ray:
     """A Ray of its own in a folder of its own, on loopback, gone at the end."""
 
     def __enter__(self) -> Path:

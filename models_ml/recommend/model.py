@@ -24,10 +24,26 @@ _EXAMPLE_LEADS: Final = 8
 _LEADS_MAX: Final = 1_000
 
 
+class Metadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What it learnt from, in words and as a hash, and how well."""
+
+    trained_on: str
+    training_sha256: str
+    metrics: dict[str, float]
+
+
 class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: int
     features: tuple[str, ...]
     settings: Settings
+    metadata: Metadata
+
+
+class _Packaged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What comes with the package, to be read by people too."""
+
+    settings: Settings
+    metadata: Metadata
 
 
 class _Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,8 +60,9 @@ class Recommender:
     schema = SCHEMA
     features = FEATURES
 
-    def __init__(self, settings: Settings, example: _Example) -> None:
+    def __init__(self, settings: Settings, metadata: Metadata, example: _Example) -> None:
         self.settings = settings
+        self.metadata = metadata
         self._example = example
 
     def check(self) -> None:
@@ -71,10 +88,10 @@ def read(parts: Mapping[str, bytes]) -> Recommender:
     problem = kept.settings.problem() or _problem(example)
     if problem is not None:
         raise Unusable(problem)
-    return Recommender(kept.settings, example)
+    return Recommender(kept.settings, kept.metadata, example)
 
 
-def packed(settings: Settings) -> bytes:
+def packed(settings: Settings, metadata: Metadata) -> bytes:
     """The bundle of these settings. Raises ValueError if they can't be."""
     problem = settings.problem()
     if problem is not None:
@@ -85,7 +102,7 @@ def packed(settings: Settings) -> bytes:
     example = _Example(found.tolist(), known, scores(found, known, settings).tolist())
     return bundle.pack(
         {
-            SETTINGS_PART: msgspec.json.encode(_Kept(SCHEMA, FEATURES, settings)),
+            SETTINGS_PART: msgspec.json.encode(_Kept(SCHEMA, FEATURES, settings, metadata)),
             EXAMPLE_PART: msgspec.json.encode(example),
         }
     )
@@ -95,9 +112,15 @@ def packaged() -> bytes:
     """The bundle that comes with the package. Raises Unusable if its file can't be read."""
     content = bounded(PACKAGED, _BYTES_MAX)
     try:
-        return packed(msgspec.json.decode(content, type=Settings))
+        found = msgspec.json.decode(content, type=_Packaged)
+        return packed(found.settings, found.metadata)
     except (msgspec.DecodeError, ValueError) as error:
         raise Unusable(f"{PACKAGED.name}: {error}") from error
+
+
+def written(settings: Settings, metadata: Metadata) -> bytes:
+    """The file that comes with the package."""
+    return msgspec.json.format(msgspec.json.encode(_Packaged(settings, metadata))) + b"\n"
 
 
 def packaged_settings() -> Settings:

@@ -7,7 +7,7 @@ it neither speaks for the lead nor wipes it out.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,8 @@ _TEXT_SHARPNESS: Final = 12.0
 _LEAST: Final = 0.03
 _UNSTATED: Final = 0.2
 _DAY_US: Final = 86_400_000_000
+# Tables of leads by acts, whose digits nobody needs.
+Singles = NDArray[np.float32]
 
 
 class Scored(NamedTuple):
@@ -58,19 +60,16 @@ def features(
         fits = _fits(facts, taste)
         for name, alike in fits.items():
             found[:, column[name]] = _logged(alike @ taste.weights)
-        joint = (
-            np.where(text > 0, np.exp(_TEXT_SHARPNESS * (text - 1)), 0.01)
-            * np.sqrt(fits["kind_fit"])
-            * np.sqrt(fits["list_price_fit"])
-            * np.sqrt(fits["size_fit"])
-            * np.sqrt(fits["place_fit"])
-        ) * taste.weights
+        told = np.exp(_TEXT_SHARPNESS * (text - 1))
+        facts_alike = fits["kind_fit"] * fits["list_price_fit"]
+        facts_alike *= fits["size_fit"]
+        facts_alike *= fits["place_fit"]
+        # Without a text to compare, as if it were hardly alike.
+        joint = np.where(text > 0, told, 0.01) * np.sqrt(facts_alike) * taste.weights
         found[:, column["likeness"]] = np.log(joint.sum(axis=1) + 1e-4)
         likest = np.argmax(joint, axis=1)
         closeness = text[np.arange(count), likest]
-        found[:, column["text_likeness"]] = np.log(
-            np.exp(_TEXT_SHARPNESS * (text - 1)) @ taste.weights + 1e-4
-        )
+        found[:, column["text_likeness"]] = np.log(told @ taste.weights + 1e-4)
     if taste.interests and count:
         interests = np.stack([each.vector for each in taste.interests])
         found[:, column["similarity"]] = (vectors @ interests.T).max(axis=1)
@@ -91,12 +90,12 @@ def scores(found: Floats, known: float, settings: Settings) -> Floats:
     return np.asarray(found @ (share * warm + (1 - share) * cold))
 
 
-def _text(vectors: NDArray[np.float32], taste: Taste) -> Floats:
+def _text(vectors: NDArray[np.float32], taste: Taste) -> Singles:
     """(leads, acts): cosines, 0 where one has no vector."""
-    return np.asarray(vectors @ taste.vectors.T, dtype=np.float64)
+    return np.asarray(vectors @ taste.vectors.T)
 
 
-def _fits(facts: Facts, taste: Taste) -> dict[str, Floats]:
+def _fits(facts: Facts, taste: Taste) -> dict[str, Singles]:
     """Each (leads, acts), how alike from 0 to 1."""
     acts = taste.facts
     same_terms = facts.is_lease[:, None] == acts.is_lease
@@ -104,7 +103,7 @@ def _fits(facts: Facts, taste: Taste) -> dict[str, Floats]:
         (facts.kind[:, None] == UNKNOWN) | (acts.kind == UNKNOWN),
         _UNSTATED,
         facts.kind[:, None] == acts.kind,
-    )
+    ).astype(np.float32)
     return {
         "kind_fit": kinds,
         "list_price_fit": same_terms * _near(facts.list_price, acts.list_price, LIST_PRICE_WIDTH),
@@ -114,17 +113,26 @@ def _fits(facts: Facts, taste: Taste) -> dict[str, Floats]:
     }
 
 
-def _near(ours: Floats, theirs: Floats, width: float) -> Floats:
-    apart = (ours[:, None] - theirs) / width
-    return np.asarray(np.where(np.isnan(apart), _UNSTATED, np.exp(-0.5 * apart * apart)))
+def _near(ours: Floats, theirs: Floats, width: float) -> Singles:
+    scale = width * 2**0.5
+    apart = (ours / scale).astype(np.float32)[:, None] - (theirs / scale).astype(np.float32)
+    return _bell(np.square(apart, out=apart))
 
 
-def _around(ours: Floats, theirs: Floats) -> Floats:
-    # The chord of two points of the unit sphere; NaN if either is unknown.
+def _around(ours: Floats, theirs: Floats) -> Singles:
+    # The squared chord of two points of the unit sphere; NaN if either is unknown.
     squared = np.maximum(2 - 2 * (ours @ theirs.T), 0)
     width = PLACE_WIDTH_M / EARTH_RADIUS_M
-    return np.asarray(np.where(np.isnan(squared), _UNSTATED, np.exp(-0.5 * squared / width**2)))
+    return _bell((squared / (2 * width**2)).astype(np.float32))
 
 
-def _logged(share: Floats) -> Floats:
+def _bell(squared: Singles) -> Singles:
+    """exp(-squared), and as of a stranger where that is unknown. Changes its argument."""
+    np.negative(squared, out=squared)
+    np.exp(squared, out=squared)
+    squared[np.isnan(squared)] = _UNSTATED
+    return squared
+
+
+def _logged(share: NDArray[np.floating[Any]]) -> Floats:
     return np.asarray(np.log(_LEAST + (1 - _LEAST) * share))

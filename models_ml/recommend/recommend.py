@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models_ml.recommend.facts import Facts, Floats
-from models_ml.recommend.ranking import features, scores
+from models_ml.recommend.ranking import features
+from models_ml.recommend.ranking import scores as scores_of
 from models_ml.recommend.reasons import EXPLORED, Reasons, alike
 from models_ml.recommend.settings import FEATURES, Settings
 from models_ml.recommend.shelf import Asked, Rows, Shelf
@@ -19,15 +20,17 @@ from models_ml.recommend.taste import Act, Past, Taste, taste_of
 PICKS_MAX: Final = 100
 # Candidates of each interest, of the newest, of the most wanted, and of each kind of home that
 # a buyer asks for at his price and place.
-NEAREST: Final = 120
+NEAREST: Final = 80
 _NEWEST: Final = 60
 _WANTED: Final = 60
-_USUAL: Final = 80
-_USUAL_ACTS: Final = 6
+_USUAL: Final = 50
+_USUAL_ACTS: Final = 3
+# In logarithms of USD.
+_ABOUT: Final = 0.5
 # Leads among which some are shown to buyers of whom little is known.
 _EXPLORED: Final = 200
 # So much further down than it is long, a list is made less alike.
-_DIVERSIFIED: Final = 3
+_DIVERSIFIED: Final = 2
 _DAY_US: Final = 86_400_000_000
 # A buyer with less behind him is hardly known.
 _HARDLY_KNOWN: Final = 1.0
@@ -129,7 +132,7 @@ def _ranked(
     popularity = shelf.popularity(rows, now)
     scored = features(facts, vectors, popularity, taste, now, settings)
     reasons = Reasons(taste, facts, popularity, scored, now)
-    score = scores(scored.features, taste.known, settings)
+    score = scores_of(scored.features, taste.known, settings)
     return _Part(shelf, rows, score, vectors, reasons)
 
 
@@ -140,7 +143,16 @@ def candidates(shelf: Shelf, taste: Taste, allowed: NDArray[np.bool_], now: int)
         vectors = np.stack([each.vector for each in taste.interests])
         near, _ = shelf.nearest(vectors, NEAREST, allowed)
         found.append(near[near >= 0])
-    found += [_usual(shelf, taste, act, allowed) for act in _spread(taste)]
+    columns = shelf.columns(len(allowed))
+    acts = _spread(taste)
+    for kind in {int(taste.facts.kind[act]) for act in acts}:
+        same = np.flatnonzero(allowed & (columns.kind == kind))
+        prices, places = columns.list_price[same], columns.place[same]
+        found += [
+            same[_usual(prices, places, taste.facts, act)]
+            for act in acts
+            if taste.facts.kind[act] == kind
+        ]
     return np.unique(np.concatenate(found))
 
 
@@ -150,18 +162,14 @@ def _spread(taste: Taste) -> list[int]:
     return list(dict.fromkeys([*acts, *range(min(_USUAL_ACTS, len(taste.acts)))]))[:_USUAL_ACTS]
 
 
-def _usual(shelf: Shelf, taste: Taste, act: int, allowed: NDArray[np.bool_]) -> Rows:
-    """Leads of the act's kind, nearest to it in price and place."""
-    columns = shelf.columns(len(allowed))
-    acts = taste.facts
-    same = allowed & (columns.kind == acts.kind[act])
-    same &= np.abs(columns.list_price - acts.list_price[act]) < 0.5
-    rows = np.flatnonzero(same)
+def _usual(prices: Floats, places: Floats, acts: Facts, act: int) -> Rows:
+    """Which of these leads, by place among them, are of about the act's price and nearest to it."""
+    rows = np.flatnonzero(np.abs(prices - acts.list_price[act]) < _ABOUT)
     if len(rows) <= _USUAL:
         return rows
-    squared = np.square(columns.place[rows] - acts.place[act]).sum(axis=1)
-    far = np.nan_to_num(squared, nan=np.inf)
-    return rows[np.argpartition(far, _USUAL)[:_USUAL]]
+    # The cosine of the angle between two places; a lead without a place is the farthest.
+    near = np.nan_to_num(places[rows] @ acts.place[act], nan=-2.0)
+    return rows[np.argpartition(-near, _USUAL)[:_USUAL]]
 
 
 def _as_paid(facts: Facts, discount_percent: int) -> Facts:
@@ -172,19 +180,21 @@ def _diverse(parts: list[_Part], limit: int, settings: Settings) -> list[Pick]:
     """The best, each less by how alike it is to those before it."""
     if not parts:
         return []
-    score = np.concatenate([part.score for part in parts])
-    vectors = np.concatenate([part.vectors for part in parts])
+    scores = np.concatenate([part.score for part in parts])
     source = [(part, place) for part in parts for place in range(len(part.rows))]
-    best = np.argsort(-score, kind="stable")[: _DIVERSIFIED * limit]
-    left = [int(place) for place in best]
+    pool = np.argsort(-scores, kind="stable")[: _DIVERSIFIED * limit]
+    vectors = np.concatenate([part.vectors for part in parts])[pool]
+    alike = vectors @ vectors.T
+    worth, left = scores[pool], scores[pool].copy()
+    nearest = np.zeros(len(pool))
     kept: list[tuple[int, float]] = []
-    alike = np.zeros(len(score))
-    while left and len(kept) < limit:
-        values = score[left] - settings.diversity * alike[left]
-        chosen = left.pop(int(np.argmax(values)))
-        kept.append((chosen, float(values.max())))
-        alike[left] = np.maximum(alike[left], vectors[left] @ vectors[chosen])
-    middle = float(np.median(score))
+    for _ in range(min(limit, len(pool))):
+        chosen = int(np.argmax(left))
+        kept.append((int(pool[chosen]), float(left[chosen])))
+        worth[chosen] = -np.inf
+        np.maximum(nearest, alike[chosen], out=nearest)
+        left = worth - settings.diversity * nearest
+    middle = float(np.median(scores))
     return [_pick(source[place], value - middle) for place, value in kept]
 
 

@@ -36,7 +36,7 @@ class Shelf:
     def __init__(self, market: str, kinds: Kinds, dimensions: int) -> None:
         self.market = market
         self.dimensions = dimensions
-        self.index = VectorIndex(dimensions)
+        self.index = index_of(dimensions)
         self._kinds = kinds
         self._row_of: dict[str, int] = {}
         self._ids: list[str | None] = []
@@ -50,6 +50,8 @@ class Shelf:
         self._parted: dict[str, tuple[float, int]] = {}
         # Of each row of the index, the row here; -1 for one that is free.
         self._of_index = np.zeros(0, dtype=np.int64)
+        # And of each row here, the row of the index; -1 without a vector.
+        self._in_index = np.zeros(0, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._row_of)
@@ -87,6 +89,7 @@ class Shelf:
             if len(self._parted) > PARTED_MAX:
                 del self._parted[next(iter(self._parted))]
         self._of_index[self.index.drop([lead_id])] = -1
+        self._in_index[place] = -1
 
     def put_vectors(self, lead_ids: Sequence[str], vectors: NDArray[np.float32]) -> int:
         """Take the vectors of those leads that are here; how many that are."""
@@ -98,7 +101,9 @@ class Shelf:
         if self.index.size > len(self._of_index):
             more = max(self.index.size, int(len(self._of_index) * _GROWTH))
             self._of_index = _longer(self._of_index, more, -1)
-        self._of_index[rows] = [self._row_of[lead_id] for lead_id in here]
+        ours = np.array([self._row_of[lead_id] for lead_id in here], dtype=np.int64)
+        self._of_index[rows] = ours
+        self._in_index[ours] = rows
         return len(kept)
 
     def adopt(self, index: VectorIndex) -> None:
@@ -108,6 +113,9 @@ class Shelf:
         self.index, self.dimensions = index, index.dimensions
         rows = [-1 if each is None else self._row_of.get(each, -1) for each in ids]
         self._of_index = np.array(rows, dtype=np.int64)
+        self._in_index[:] = -1
+        there = np.flatnonzero(self._of_index >= 0)
+        self._in_index[self._of_index[there]] = there
 
     def want(self, lead_id: str, weight: float, at: int) -> None:
         """Somebody wanted the lead at `at` (µs)."""
@@ -137,11 +145,10 @@ class Shelf:
     def vectors(self, rows: Rows) -> NDArray[np.float32]:
         """(rows, dimensions), zero for a lead that has none."""
         found = np.zeros((len(rows), self.dimensions), dtype=np.float32)
-        indexed = [self.index.row(lead_id) for lead_id in self.lead_ids(rows)]
-        there = [place for place, row in enumerate(indexed) if row is not None]
-        if there:
-            rows_there = np.array([indexed[place] for place in there], dtype=np.int64)
-            found[there] = self.index.vectors(rows_there)
+        indexed = self._in_index[rows]
+        there = np.flatnonzero(indexed >= 0)
+        if len(there):
+            found[there] = self.index.vectors(indexed[there])
         return found
 
     def allowed(self, asked: Asked) -> NDArray[np.bool_]:
@@ -208,8 +215,14 @@ class Shelf:
         longer = {name: _longer(each, size, 0) for name, each in self._columns._asdict().items()}
         self._columns = Facts(**longer)
         self._there = _longer(self._there, size, False)
+        self._in_index = _longer(self._in_index, size, -1)
         self._wanted = _longer(self._wanted, size, 0)
         self._wanted_at = _longer(self._wanted_at, size, 0)
+
+
+def index_of(dimensions: int) -> VectorIndex:
+    """An empty index, as shelves have theirs: a buyer's interests are searched by two threads."""
+    return VectorIndex(dimensions, threads=2)
 
 
 def _longer(column: NDArray[Any], size: int, fill: object) -> NDArray[Any]:

@@ -17,7 +17,7 @@ from models_ml.recommend.facts import Facts
 from models_ml.recommend.settings import ActKind, Settings
 from models_ml.recommend.wishes import Wish
 
-ACTS_MAX: Final = 80
+ACTS_MAX: Final = 60
 """Of a buyer's acts the weightiest so many count."""
 _DAY_US: Final = 86_400_000_000
 

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from models_ml.recommend.fitting import fit
-from models_ml.recommend.model import packed
+from models_ml.recommend.model import Metadata, packed
 from models_ml.recommend.settings import STARTING, Settings
 from models_ml.recommend.simulation.homes import Embed, Homes, Offered, homes_of, sample_homes
 from models_ml.recommend.simulation.play import play
@@ -24,12 +24,11 @@ _PLAY_SEED: Final = 9
 
 
 class Trained(NamedTuple):
-    """`bundle` is what the registry keeps; `training_sha256` is of the homes and the seeds."""
+    """`bundle` is what the registry keeps; the metadata's hash is of the homes and the seeds."""
 
     bundle: bytes
     settings: Settings
-    metrics: dict[str, float]
-    training_sha256: str
+    metadata: Metadata
 
 
 def train_recommender(
@@ -41,14 +40,14 @@ def train_recommender(
 ) -> Trained:
     """On simulated buyers of these homes, or of a sample world's market without. Some minutes."""
     if offered is None:
-        homes = sample_homes(seed, SAMPLE_MARKET, SAMPLE_HOMES, embed)
+        homes, told = sample_homes(seed, SAMPLE_MARKET, SAMPLE_HOMES, embed), f"sample world {seed}"
     else:
-        homes = homes_of(offered, embed)
+        homes, told = homes_of(offered, embed), "captured homes"
     on_step(f"{len(homes.lead_ids):,} homes embedded")
-    return trained_on(homes, on_step)
+    return trained_on(homes, f"simulated buyers of {told}", on_step)
 
 
-def trained_on(homes: Homes, on_step: Callable[[str], None]) -> Trained:
+def trained_on(homes: Homes, told: str, on_step: Callable[[str], None]) -> Trained:
     """The best settings for simulated buyers of these homes."""
     fitted = fit([play(homes, BUYERS, _PLAY_SEED)], STARTING, SINCE_DAY, on_step)
     metrics = {
@@ -56,7 +55,8 @@ def trained_on(homes: Homes, on_step: Callable[[str], None]) -> Trained:
         "homes": float(len(homes.lead_ids)),
         "buyers": float(BUYERS),
     }
-    return Trained(packed(fitted.settings), fitted.settings, metrics, _digest(homes))
+    metadata = Metadata(trained_on=told, training_sha256=_digest(homes), metrics=metrics)
+    return Trained(packed(fitted.settings, metadata), fitted.settings, metadata)
 
 
 def _digest(homes: Homes) -> str:

@@ -46,8 +46,8 @@ def as_markdown(outcome: Outcome) -> str:
         lines.append(f"- implicit feedback is not measured: {outcome.missing}")
     for each in outcome.recall:
         lines.append(
-            f"- recall@20 of the index, {each.share:.0%} of the rows allowed: {each.found:.3f} among"
-            f" the {NEAREST} taken of each interest; {each.found_alone:.3f} if 20 are asked for"
+            f"- recall@20 of the index, {each.share:.0%} of the rows allowed: {each.found:.3f}"
+            f" among the {NEAREST} of each interest; {each.found_alone:.3f} if 20 are asked for"
         )
     found = outcome.exposure
     if found is not None:

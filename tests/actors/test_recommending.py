@@ -13,6 +13,7 @@ from actors import recommending as module
 from actors import vector_filler
 from actors.models import ModelUnavailable, RecommendationAsked, SimilarAsked
 from actors.recommending import Recommending
+from engine.adapters.postgres import lead_vectors
 from engine.market import commands as c
 from engine.market.listing import Listing
 from models_ml.recommend.settings import STARTING
@@ -119,7 +120,7 @@ async def test_what_a_buyer_has_is_not_recommended_to_him(stand: Stand) -> None:
     await stand.tell(c.Buy(bought, ann, secrets.token_hex(8)))
     await stand.tell(c.Hold(held, ann, "15m"))
     async with asyncio.timeout(10):
-        while await stand.shown(by, ann) != [other]:
+        while await stand.shown(by, ann) != [other]:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     assert set(await stand.shown(by, bob)) == {bought, held, other}
 
@@ -161,9 +162,7 @@ async def test_a_new_version_is_used_when_it_covers_what_is_on_offer(stand: Stan
     await until(has_vector(by, *leads))
     stand.embedder.versions = {"live": 1, "shadow": 2}
     async with asyncio.timeout(10):
-        while await stand.house.pool.fetchval(
-            "SELECT count(*) FROM lead_vectors WHERE version = 2 AND lead_id = ANY($1)", leads
-        ) < len(leads):
+        while len(await lead_vectors.digests(stand.house.pool, 2, leads)) < len(leads):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     assert by.shelves.version == 1
     stand.embedder.versions = {"live": 2}

@@ -11,15 +11,17 @@ import pytest
 from engine.market.fair_housing import NotAllowed, inputs
 from models_ml import bundle, served
 from models_ml.artefact import Unusable
+from models_ml.recommend import model as recommender
 from models_ml.recommend.fitting import Choice, fit_weights
-from models_ml.recommend.model import EXAMPLE_PART, SETTINGS_PART, packaged, packed
+from models_ml.recommend.model import EXAMPLE_PART, SETTINGS_PART, Metadata, packaged, packed
 from models_ml.recommend.settings import FEATURES, STARTING
 
 MOST = 1_000_000
+METADATA = Metadata(trained_on="nothing", training_sha256="ab", metrics={"loss": 1.0})
 
 
 def parts() -> dict[str, bytes]:
-    return bundle.unpack(packed(STARTING), MOST)
+    return bundle.unpack(packed(STARTING, METADATA), MOST)
 
 
 def changed(part: str, *path: object, to: object) -> dict[str, bytes]:
@@ -34,10 +36,11 @@ def changed(part: str, *path: object, to: object) -> dict[str, bytes]:
 
 
 def test_a_bundle_is_read_as_it_was_packed_and_answers_its_example() -> None:
-    model = served.read("recommender", parts())
+    model = recommender.read(parts())
     model.check()
     assert model.features == FEATURES
-    assert packed(STARTING) == packed(STARTING)
+    assert packed(STARTING, METADATA) == packed(STARTING, METADATA)
+    assert model.metadata.training_sha256 == "ab"
 
 
 def test_the_packaged_one_is_a_model() -> None:
@@ -78,7 +81,7 @@ def test_an_example_that_scores_otherwise_is_found_out() -> None:
 
 def test_settings_that_can_not_be_are_not_packed() -> None:
     with pytest.raises(ValueError, match="interests"):
-        packed(msgspec.structs.replace(STARTING, interests=0))
+        packed(msgspec.structs.replace(STARTING, interests=0), METADATA)
 
 
 @pytest.mark.parametrize("name", ["neighborhood", "buyer_id", "school_rating", "anything"])
