@@ -26,6 +26,7 @@ from engine.market.pricing.parts import price_of, unpack
 from engine.market_directory import load_markets
 from engine.settings import Settings
 from serve_apps.cli import health
+from serve_apps.cli.model_health import examine_models
 
 _DISK_GB_MIN = 2.0
 _PORT_RANGE_FROM = 32_768
@@ -63,6 +64,7 @@ def examine(configured: Settings) -> list[Finding]:
     settings = fill_in(configured, installation)
     parts = asyncio.run(health.examine(configured, settings, installation))
     parts += health.examine_actors(configured, settings, installation, parts)
+    parts += asyncio.run(examine_models(settings, parts))
     for part in parts:
         remedy = "" if part.healthy else f"`aiqleads up` starts it; log: {part.log or 'none'}"
         found.append(Finding(f"running: {part.part}", part.healthy, part.detail, remedy))
