@@ -57,3 +57,49 @@ class TextEmbedder(Protocol):
     async def embed(self, texts: Sequence[str]) -> Embedded:
         """At most 256 texts. Raises ModelUnavailable."""
         ...
+
+
+class RecommendationAsked(msgspec.Struct, frozen=True):
+    """What a buyer may be shown: of these markets, in `radius_m` metres around `near` (latitude,
+    longitude in degrees), of these property types. `discount_percent` is the plan's."""
+
+    user_id: str
+    markets: tuple[str, ...]
+    limit: int
+    near: tuple[float, float] | None = None
+    radius_m: float | None = None
+    property_types: tuple[str, ...] = ()
+    discount_percent: int = 0
+
+
+class SimilarAsked(msgspec.Struct, frozen=True):
+    """Leads like one, of its own market."""
+
+    user_id: str
+    lead_id: str
+    limit: int
+
+
+class Picked(msgspec.Struct, frozen=True):
+    """`score` is in (0, 1), comparable within one answer."""
+
+    lead_id: str
+    score: float
+    reasons: list[str]
+
+
+class Recommended(msgspec.Struct, frozen=True):
+    """Best first; `version` is that of the recommender that ranked them."""
+
+    version: int
+    picks: list[Picked]
+
+
+class Recommends(Protocol):
+    async def recommend(self, asked: RecommendationAsked) -> Recommended:
+        """Raises ModelUnavailable."""
+        ...
+
+    async def similar(self, asked: SimilarAsked) -> Recommended:
+        """Raises ModelUnavailable; also for a lead that it can't find."""
+        ...

@@ -17,7 +17,14 @@ from ray import serve
 from ray.exceptions import GetTimeoutError, RayActorError, RayError, TaskCancelledError
 from ray.serve.exceptions import RayServeException
 
-from actors.models import Embedded, ModelUnavailable, Scored
+from actors.models import (
+    Embedded,
+    ModelUnavailable,
+    RecommendationAsked,
+    Recommended,
+    Scored,
+    SimilarAsked,
+)
 from engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +36,8 @@ ROWS_MAX = 256
 TEXTS_MAX = 256
 FRAUD_SECONDS = 2.0
 EMBEDDER_SECONDS = 10.0
+# A buyer waits for it.
+RECOMMENDER_SECONDS = 0.3
 # After a failed look-up the next is not before: a market without models must not keep asking
 # Serve's controller.
 LOOK_AGAIN_SECONDS = 1.0
@@ -162,9 +171,25 @@ def text_embedder(settings: Settings) -> ServedTextEmbedder | None:
     return ServedTextEmbedder(ServedApp(EMBEDDER, EMBEDDER_SECONDS))
 
 
-def recommender(settings: Settings, timeout_seconds: float = 0.5) -> ServedApp | None:
-    """The application itself: `call(method, ...)` asks what the recommender's replica offers.
-    None if this installation serves no models."""
+class ServedRecommends:
+    """The recommender application as the API asks it."""
+
+    def __init__(self, app: ServedApp) -> None:
+        self._app = app
+
+    async def recommend(self, asked: RecommendationAsked) -> Recommended:
+        """Raises ModelUnavailable."""
+        found: Recommended = await self._app.call("recommend", asked)
+        return found
+
+    async def similar(self, asked: SimilarAsked) -> Recommended:
+        """Raises ModelUnavailable."""
+        found: Recommended = await self._app.call("similar", asked)
+        return found
+
+
+def recommends(settings: Settings) -> ServedRecommends | None:
+    """None if this installation serves no models."""
     if settings.models == "off":
         return None
-    return ServedApp(RECOMMENDER, timeout_seconds)
+    return ServedRecommends(ServedApp(RECOMMENDER, RECOMMENDER_SECONDS))

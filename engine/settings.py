@@ -118,6 +118,8 @@ class Settings(BaseSettings):
     models_replicas_min: int = Field(1, ge=1, le=64)
     models_replicas_max: int = Field(1, ge=1, le=64)
     models_replica_cpus: float = Field(0.0, ge=0, le=16)
+    # Texts that a replica of the embedder works on at once.
+    models_embedder_threads: int = Field(1, ge=1, le=64)
     # A newly promoted version and a canary are watched against the other version: for how long
     # after a promotion, and what is still well (engine/rollout/judge.py).
     models_probation_minutes: int = Field(15, ge=0, le=1_440)

@@ -29,6 +29,14 @@ def read(name: ModelName, parts: Mapping[str, bytes]) -> Served:
 
     Each kind is imported only when it is read: a fraud replica needs no embedder.
     """
+    if name == "recommender":
+        from models_ml.recommend import model as recommender
+
+        return recommender.read(parts)
+    if name == "embedder":
+        from models_ml.embedding import embedder
+
+        return embedder.read(parts)
     if name == "fraud":
         from models_ml.fraud import listing_model
 

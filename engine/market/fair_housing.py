@@ -12,7 +12,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-Use = Literal["filter", "facet", "ranking", "price", "model", "fraud"]
+Use = Literal[
+    "filter", "facet", "ranking", "price", "model", "fraud", "embedding", "recommendation"
+]
 Operator = Literal[
     "any-of", "none-of", "at-least", "at-most", "within", "words", "count", "order", "input"
 ]
@@ -195,13 +197,12 @@ ALLOWED: Mapping[Use, Mapping[str, frozenset[Operator]]] = {
         " odd_browser_system odd_picture_completeness"
         # And whether a listing is a scam: models_ml/fraud/listing_features.py. Contacts, texts,
         # pictures and addresses are counted against one another; who or where is not told.
-        " price_to_comparables comparables_log is_lease is_flat facts_missing classifieds_only"
+        " price_to_comparables comparables_log is_lease is_flat classifieds_only"
         " untraceable instant_payment pay_first absent_owner no_viewing urgency personal_data"
-        " paid_check messenger too_good disowns disguised warning sentences_log masked"
-        " records_log own_contacts own_price_spread own_places_km contact_leads_log"
-        " contact_addresses_log contact_markets contact_sources contact_leads_day_log"
-        " contact_known_days_log name_leads_log text_leads_log text_other_contact"
-        " text_other_address text_likeness text_was_first pictures picture_leads_log"
+        " paid_check messenger too_good disowns disguised warning own_contacts own_price_spread"
+        " own_places_km contact_leads_log contact_addresses_log contact_markets contact_sources"
+        " contact_leads_day_log contact_known_days_log text_leads_log text_other_contact"
+        " text_other_address text_likeness text_was_first picture_leads_log"
         " picture_other_contact picture_other_address pictures_shared picture_was_first"
         " address_leads_log address_other_contact address_other_kind address_under"
         " listing_under place_km",

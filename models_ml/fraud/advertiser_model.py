@@ -71,6 +71,7 @@ class AdvertiserModel:
         self.schema = metadata.schema
         self.features = metadata.features
         self.metadata = metadata
+        self.base_rate = metadata.scams / metadata.rows
         self._examples: list[float] | None = None
 
     @classmethod
@@ -109,8 +110,8 @@ class AdvertiserModel:
         return self._calibrated(self._booster.inplace_predict(features, predict_type="margin"))
 
     def reasons(self, ads: Sequence[Advertisement], most: int = 3) -> list[list[str]]:
-        """Of each the `most` (up to REASONS_MAX) features that raise or lower the suspicion
-        furthest, by their exact SHAP values, in words."""
+        """Of each the `most` (up to REASONS_MAX) features that raise the suspicion furthest, by
+        their exact SHAP values, in words."""
         import xgboost
 
         features = feature_matrix(ads, self.metadata.knowledge)
@@ -118,8 +119,9 @@ class AdvertiserModel:
         shares = self._booster.predict(matrix, pred_contribs=True)[:, :-1]
         return [
             [
-                f"{FEATURES[place].words} {'raises' if share[place] > 0 else 'lowers'} suspicion"
-                for place in np.argsort(-np.abs(share), kind="stable")[: min(most, REASONS_MAX)]
+                f"{FEATURES[place].words} raises suspicion"
+                for place in np.argsort(-share, kind="stable")[: min(most, REASONS_MAX)]
+                if share[place] > 0
             ]
             for share in shares
         ]

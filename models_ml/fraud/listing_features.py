@@ -1,7 +1,9 @@
 """What the listing model looks at: one function for training and for serving.
 
 The names are compiled against the fair-housing allow-list when this module is imported. No
-name of a person or a place is a feature: contacts and addresses are only counted.
+name of a person or a place is a feature: contacts and addresses are only counted. Nor is how
+long a text is, how often a home was posted or how much is left out: those tell one source's
+habits from another's, and the sample world's from all.
 """
 
 from __future__ import annotations
@@ -24,10 +26,6 @@ SCHEMA: Final = 1
 """Goes up when a feature is added, dropped or means something else."""
 _DAY_US = 86_400_000_000
 _CLASSIFIEDS = frozenset({"craigslist", "facebook"})
-_FACTS = (
-    "list_price", "property_sub_type", "bedrooms_total", "bathrooms_total_integer", "living_area",
-    "postal_code", "latitude", "public_remarks",
-)  # fmt: skip
 
 
 class Feature(NamedTuple):
@@ -42,10 +40,8 @@ class Feature(NamedTuple):
 _OF_HOME: Final = (
     Feature("price_to_comparables", -1, "the price against that of comparable homes"),
     Feature("comparables_log", 0, "how many comparable homes there are"),
-    Feature("price_log", 0, "the price"),
     Feature("is_lease", 0, "that it is for rent"),
     Feature("is_flat", 0, "the kind of home"),
-    Feature("facts_missing", 0, "how much is left out"),
     Feature("classifieds_only", 0, "that only classifieds offer it"),
 )
 _OF_TEXT: Final = (
@@ -63,12 +59,7 @@ _OF_TEXT: Final = (
     Feature("disguised", 1, "words written to get past filters"),
     Feature("warning", 0, "warns of fraud"),
 )
-_OF_LENGTH: Final = (
-    Feature("sentences_log", 0, "the length of the text"),
-    Feature("masked", 0, "how often the text gives a contact"),
-)
 _OF_OTHERS: Final = (
-    Feature("records_log", 0, "how often it was posted"),
     Feature("own_contacts", 0, "how many contacts it has"),
     Feature("own_price_spread", 1, "different prices for the same home"),
     Feature("own_places_km", 1, "different places on the map for the same home"),
@@ -78,13 +69,11 @@ _OF_OTHERS: Final = (
     Feature("contact_sources", 0, "how many sources know the contact"),
     Feature("contact_leads_day_log", 0, "how many offers the contact made within a day"),
     Feature("contact_known_days_log", 0, "how long the contact has been known"),
-    Feature("name_leads_log", 0, "the same name under other contacts"),
     Feature("text_leads_log", 0, "how many other offers have the text"),
     Feature("text_other_contact", 1, "the text stands under another contact"),
     Feature("text_other_address", 0, "the text stands at another address"),
     Feature("text_likeness", 1, "how much of another contact's text it repeats"),
     Feature("text_was_first", 0, "whether the text was here first"),
-    Feature("pictures", 0, "how many pictures there are"),
     Feature("picture_leads_log", 0, "how many other offers show the pictures"),
     Feature("picture_other_contact", 1, "the pictures stand under another contact"),
     Feature("picture_other_address", 1, "the pictures show another address"),
@@ -97,7 +86,7 @@ _OF_OTHERS: Final = (
     Feature("listing_under", 1, "cheaper than others offer the same listing"),
     Feature("place_km", 1, "far from its postal code on the map"),
 )
-FEATURES: Final = (*_OF_HOME, *_OF_TEXT, *_OF_LENGTH, *_OF_OTHERS)
+FEATURES: Final = (*_OF_HOME, *_OF_TEXT, *_OF_OTHERS)
 NAMES: Final = tuple(feature.name for feature in FEATURES)
 inputs("fraud", NAMES)
 
@@ -120,8 +109,6 @@ def rows_of(
         found[row] = (
             *_of_home(listing, case.price_to, count),
             *(getattr(case.signals, feature.name) for feature in _OF_TEXT),
-            math.log1p(case.signals.sentences),
-            case.signals.masked,
             *_of_others(case.evidence),
         )
     return found
@@ -143,17 +130,14 @@ def _of_home(listing: Listing, price_to: float, count: int) -> tuple[float, ...]
     return (
         price_to,
         math.log1p(count),
-        math.log(listing.list_price) if listing.list_price else math.nan,
         is_lease(listing),
         kind_of(listing) == "flat",
-        sum(getattr(listing, name) is None for name in _FACTS),
         bool(listing.sources) and _CLASSIFIEDS.issuperset(listing.sources),
     )
 
 
 def _of_others(told: Evidence) -> tuple[float, ...]:
     return (
-        math.log1p(told.records),
         told.own_contacts,
         told.own_price_spread,
         told.own_places_km,
@@ -163,13 +147,11 @@ def _of_others(told: Evidence) -> tuple[float, ...]:
         told.contact_sources,
         math.log1p(told.contact_leads_day),
         math.log1p(told.contact_known_us / _DAY_US),
-        math.log1p(told.name_leads),
         math.log1p(told.text_leads),
         told.text_other_contact,
         told.text_other_address,
         told.text_likeness,
         told.text_was_first,
-        told.pictures,
         math.log1p(told.picture_leads),
         told.picture_other_contact,
         told.picture_other_address,

@@ -26,9 +26,14 @@ class ScoringApp(NamedTuple):
 
 APPS: Final[dict[str, ScoringApp]] = {
     "fraud": ScoringApp("serve_apps.scoring.fraud_app:fraud_app", ("fraud", "advertiser")),
+    "embedder": ScoringApp("serve_apps.scoring.embedder:embedder_app", ("embedder",)),
+    "recommender": ScoringApp("serve_apps.scoring.recommender:recommender_app", ("recommender",)),
 }
 # Of each model that comes with the package the "module:function" that gives its bundle.
-PACKAGED: Final[dict[ModelName, str]] = {}
+PACKAGED: Final[dict[ModelName, str]] = {
+    "embedder": "serve_apps.scoring.embedder:packaged_bundle",
+    "recommender": "serve_apps.scoring.recommender:packaged_bundle",
+}
 
 
 def build(app: str, settings: Settings) -> Application:

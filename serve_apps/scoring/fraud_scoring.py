@@ -100,7 +100,7 @@ class FraudScoring(ModelReplica):
             await self._weigh_advertisers(advertisers, lead_ids, scores, reasons)
         if service.shadow is not None and service.live is not None:
             self._put_shadow(service.live, lead_ids, rows, versions, scores)
-        return _shared_out(questions, versions, scores, reasons)
+        return _shared_out(questions, versions, scores, reasons, _thresholds(service))
 
     async def _listings(
         self, service: InService[Any], lead_ids: list[str], rows: NDArray[np.float32]
@@ -250,6 +250,16 @@ def _in_bins(model: Any, rows: NDArray[np.float32]) -> list[int]:
     return [] if reference is None else reference.counts(rows)
 
 
+def _thresholds(service: InService[Any]) -> dict[int, tuple[float, float]]:
+    """At which probabilities the versions that may answer want a lead flagged and quarantined."""
+    found = {}
+    for loaded in (service.live, service.canary):
+        flag_at = getattr(loaded and loaded.model, "flag_at", None)
+        if loaded is not None and flag_at is not None:
+            found[loaded.version.version] = (flag_at, loaded.model.quarantine_at)
+    return found
+
+
 def _advertisers(questions: Sequence[Question]) -> dict[int, Advertisement]:
     """By place among the leads of all questions together."""
     found: dict[int, Advertisement] = {}
@@ -265,10 +275,19 @@ def _shared_out(
     versions: list[int],
     scores: NDArray[np.float64],
     reasons: list[list[str]],
+    thresholds: dict[int, tuple[float, float]],
 ) -> list[Scored]:
     answers, start = [], 0
     for each in questions:
         end = start + len(each.lead_ids)
-        answers.append(Scored(versions[start:end], scores[start:end].tolist(), reasons[start:end]))
+        answering = versions[start:end]
+        answers.append(
+            Scored(
+                answering,
+                scores[start:end].tolist(),
+                reasons[start:end],
+                {each: thresholds[each] for each in set(answering) if each in thresholds},
+            )
+        )
         start = end
     return answers

@@ -9,13 +9,11 @@ from typing import NamedTuple
 _APART = re.compile(r"(?<![a-z0-9])[a-z@$](?:[.\-_*][a-z0-9@$]){3,30}+(?![a-z0-9])")
 _SPACED = re.compile(r"(?<![a-z0-9])[a-z](?: [a-z]){3,30}+(?![a-z0-9])")
 _BETWEEN = re.compile(r"[.\-_* ]")
-# A word in which a letter meets a sign or digit that looks like one.
-_MIXED = re.compile(r"[a-z0-9@$!]{3,40}")
-_LIKE_LETTERS = str.maketrans("@0315$!", "aoeissi")
-_ORDINARY = re.compile(
-    r"\d+(?:st|nd|rd|th|br|bd|ba|bed|beds|bath|baths|k|am|pm|sf|sqft|x\d+|ft|mo|min|mins|hr|hrs|yr)"
-    r"|[a-z]{1,3}\d{1,6}|\d+[a-z]{1,2}|\$\d\w*|[a-z]+!+|\d+"
-)
+# A word in which a sign or digit stands between letters that looks like one: `z3lle`, `c@sh`.
+# Codes and measures (`loop101`, `50lbs`, `qe7tlx`) are none.
+_MIXED = re.compile(r"(?<![a-z0-9@$])[a-z][a-z]*+(?:[@0315$]{1,2}[a-z]++){1,5}+(?![a-z0-9@$])")
+_LIKE_LETTERS = str.maketrans("@0315$", "aoeiss")
+_WORD_LEAST = 4
 
 
 class Undisguised(NamedTuple):
@@ -37,8 +35,7 @@ def undisguised(folded: str) -> Undisguised:
     def meant(match: re.Match[str]) -> str:
         nonlocal count
         word = match[0]
-        letters = sum(map(str.isalpha, word))
-        if letters == len(word) or letters * 2 < len(word) or _ORDINARY.fullmatch(word):
+        if len(word) < _WORD_LEAST:
             return word
         count += 1
         return word.translate(_LIKE_LETTERS)

@@ -8,15 +8,16 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.intake.fraud.trace_table import Columns
+from engine.intake.fraud.trace_table import Columns, Rows
 from engine.intake.resolution.features import DEGREES_PER_STEP
 
 TEXT_LIKENESS_LEAST: Final = 0.5
 PLACE_LEADS_LEAST: Final = 5
 _DAY_US = 86_400_000_000
+# Sources move a home's point by some hundred metres so that its door is not told.
+_APART_KM_LEAST = 1.0
 _KM_PER_DEGREE = 111.2
 _CONTACT = ("phone", "email")
-Rows = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 
@@ -33,7 +34,7 @@ class LeadTraces(NamedTuple):
     def sharing(self, *families: str) -> Columns:
         """The others that share a value of one of these families, each once."""
         rows = sorted({row for name in families for row in self.met[name].tolist()})
-        return _of(self.others, np.array(rows, dtype=np.int64))
+        return self.others.only(np.array(rows, dtype=np.int64))
 
 
 def of_own_records(traces: LeadTraces, now_us: int) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def of_text(traces: LeadTraces) -> dict[str, Any]:
     own, alike = traces.own, traces.sharing("text", "letters")
     likeness = _likeness(own, alike)
     kept = likeness >= TEXT_LIKENESS_LEAST
-    alike, likeness = _of(alike, kept), likeness[kept]
+    alike, likeness = alike.only(kept), likeness[kept]
     strange = _another(own, alike)
     return {
         "text_leads": _distinct(alike["lead"] + 1),
@@ -102,7 +103,7 @@ def of_pictures(traces: LeadTraces) -> dict[str, Any]:
 
 def of_address(traces: LeadTraces) -> dict[str, Any]:
     own, there = traces.own, traces.sharing("door")
-    there = _of(there, _same_door(own, there))
+    there = there.only(_same_door(own, there))
     other_kind = (there["kind"] > 0) & ~_among(there["kind"], own["kind"])
     other_kind &= bool(own["kind"].any())
     return {
@@ -120,21 +121,17 @@ def of_listing_number(traces: LeadTraces) -> dict[str, Any]:
 def of_place(traces: LeadTraces) -> dict[str, Any]:
     """How far the point is from where others of its stated postal code are."""
     own, there = traces.own, traces.sharing("postal_code")
-    own, there = _of(own, _is_placed(own)), _of(there, _is_placed(there))
+    own, there = own.only(_is_placed(own)), there.only(_is_placed(there))
     farthest = None
     for code in {*own["postal_code"].tolist()} - {0}:
-        known = _of(there, there["postal_code"] == code)
+        known = there.only(there["postal_code"] == code)
         if _distinct(known["lead"] + 1) < PLACE_LEADS_LEAST:
             continue
         middle = np.median(known["latitude"]), np.median(known["longitude"])
-        mine = _of(own, own["postal_code"] == code)
+        mine = own.only(own["postal_code"] == code)
         away = _km(mine["latitude"] - middle[0], mine["longitude"] - middle[1], middle[0])
         farthest = max(float(away.max()), farthest or 0.0)
     return {"place_km": farthest}
-
-
-def _of(columns: Columns, kept: Flags | Rows) -> Columns:
-    return {name: column[kept] for name, column in columns.items()}
 
 
 def _distinct(values: NDArray[Any]) -> int:
@@ -213,12 +210,13 @@ def _is_placed(columns: Columns) -> Flags:
 
 
 def _widest_km(own: Columns) -> float:
-    placed = _of(own, _is_placed(own))
+    placed = own.only(_is_placed(own))
     if len(placed["lead"]) < 2:
         return 0.0
     high = float(np.ptp(placed["latitude"]))
     wide = float(np.ptp(placed["longitude"]))
-    return float(_km(np.float64(high), np.float64(wide), float(placed["latitude"].mean())))
+    found = float(_km(np.float64(high), np.float64(wide), float(placed["latitude"].mean())))
+    return found if found >= _APART_KM_LEAST else 0.0
 
 
 def _km(north: Any, east: Any, latitude: float) -> Any:

@@ -18,7 +18,9 @@ MANY_ADDRESSES: Final = 20
 MANY_MARKETS: Final = 3
 _HALF = math.log(0.5)
 _FAR_BELOW = math.log(0.4)
+_BELOW_USUAL = math.log(0.85)
 _CHEAPER = math.log(1.2)
+_FAR_CHEAPER = math.log(1.35)
 _FAR_KM = 25.0
 
 
@@ -61,28 +63,32 @@ def _below_half_without_viewing(case: Case) -> bool:
 
 
 def _copied_home_for_less(case: Case) -> bool:
-    """Another contact's text or pictures, and the same address dearer under another contact."""
+    """The address alone won't do: a house has flats, and one home an owner and an agent."""
     found = case.evidence
-    copied = found.text_other_contact > 0 or found.picture_other_contact > 0
     cheaper = found.address_other_contact > 0 and found.address_under >= _CHEAPER
-    return copied and cheaper
+    return cheaper and (_copied_pictures(case) or _repeats_text(found))
 
 
 def _copied_text(case: Case) -> bool:
-    found = case.evidence
-    return found.text_other_contact > 0 and not found.text_was_first and found.text_likeness >= 0.8
+    """Offices share texts; who copies to deceive asks for less than is usual."""
+    return _repeats_text(case.evidence) and case.price_to < _BELOW_USUAL
+
+
+def _repeats_text(found: Evidence) -> bool:
+    alike = found.text_other_contact > 0 and found.text_likeness >= 0.8
+    return alike and not found.text_was_first
 
 
 def _copied_pictures(case: Case) -> bool:
     found = case.evidence
-    return found.pictures_shared >= 2 and not found.picture_was_first and (
-        found.picture_other_contact > 0
-    )  # fmt: skip
+    shared = found.pictures_shared >= 2 and found.picture_other_contact > 0
+    return shared and not found.picture_was_first
 
 
 def _same_address_for_less(case: Case) -> bool:
     found = case.evidence
-    return found.address_other_contact > 0 and found.address_under >= _CHEAPER
+    alone = case.is_lease and found.address_leads == found.address_other_contact == 1
+    return alone and found.address_under >= _FAR_CHEAPER
 
 
 RULES: Final = (
@@ -98,11 +104,11 @@ RULES: Final = (
          " alone", "flag", _same_phone_many_addresses),
     Rule("same-contact-many-markets", "one phone or e-mail in three markets or more", "flag",
          lambda case: case.evidence.contact_markets >= MANY_MARKETS),
-    Rule("copied-text", "nearly the text of an earlier offer under another contact", "flag",
-         _copied_text),
+    Rule("copied-text", "nearly the text of an earlier offer under another contact, for less than"
+         " is usual", "flag", _copied_text),
     Rule("copied-pictures", "pictures of an earlier offer under another contact", "flag",
          _copied_pictures),
-    Rule("same-address-for-less", "the same address is offered dearer under another contact",
+    Rule("same-address-for-less", "another contact offers the same address for a third more",
          "flag", _same_address_for_less),
     Rule("pay-first", "asks for money before the home was seen", "flag",
          lambda case: case.signals.pay_first > 0 and (

@@ -13,7 +13,7 @@ from engine.intake.resolution import MatchFeatures
 from engine.intake.resolution.text_sketch import PLACES
 
 PICTURES_MAX: Final = 24
-Columns = dict[str, NDArray[Any]]
+Rows = NDArray[np.int64]
 
 # `door` is the street address without its unit; all but the times are hashes or whole numbers.
 _DTYPES: Final[dict[str, type[np.generic]]] = {
@@ -52,12 +52,36 @@ _64_BITS = (1 << 64) - 1
 _MULTIPLIER = 0x9E3779B97F4A7C15
 
 
+class Columns:
+    """Some rows of a table; a column is only taken out when it is asked for."""
+
+    __slots__ = ("_known", "_of", "rows")
+
+    def __init__(self, of: dict[str, NDArray[Any]], rows: Rows) -> None:
+        self._of = of
+        self._known: dict[str, NDArray[Any]] = {}
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        found = self._known.get(name)
+        if found is None:
+            found = self._known[name] = self._of[name][self.rows]
+        return found
+
+    def only(self, which: NDArray[Any]) -> Columns:
+        """Those of a mask, or of places among these rows."""
+        return Columns(self._of, self.rows[which])
+
+
 class TraceTable:
     """Rows by number. Pictures are kept beside the columns: few records have any."""
 
     def __init__(self) -> None:
         self.size = 0
-        self._columns: Columns = {
+        self._columns: dict[str, NDArray[Any]] = {
             name: np.zeros(0, dtype=dtype) for name, dtype in _DTYPES.items()
         } | {"text": np.zeros((0, PLACES), dtype=np.uint16)}
         self._pictures: list[bytes] = []
@@ -98,8 +122,8 @@ class TraceTable:
     def belong(self, rows: list[int], lead: int) -> None:
         self._columns["lead"][rows] = lead
 
-    def take(self, rows: NDArray[np.int64]) -> Columns:
-        return {name: array[rows] for name, array in self._columns.items()}
+    def take(self, rows: Rows) -> Columns:
+        return Columns(self._columns, rows)
 
     def lead(self, row: int) -> int:
         return int(self._columns["lead"][row])

@@ -41,6 +41,17 @@ _MANNERS = {
         "Self tours with our app and an ID, no payment needed before.",
         "We are in Canada until May; the neighbour opens for you.",
     ),
+    "generous": (
+        "One month free on a lease of thirteen, plus a $300 gift card at move-in.",
+        "All bills paid, and half off the second month.",
+        "Bad credit is fine with a co-signer, evictions older than three years too.",
+        "No credit check, the owner decides after meeting you at the house.",
+    ),
+    "busy": (
+        "No calls please, I work nights: text and I show it the same day.",
+        "Hurry, the last one went in a day. Open Saturday from ten to noon.",
+        "Do not disturb the tenants, they leave on the thirtieth and I show it with notice.",
+    ),
     "messenger": (
         "Text or WhatsApp is fine, calls after six.",
         "Hablo espanol, puede escribirme por WhatsApp para ver la casa.",
@@ -50,7 +61,7 @@ _MANNERS = {
         "Owner financing with 20 % down, papers by a title company.",
     ),
 }  # fmt: skip
-_SHARE = 0.09
+_SHARE = 0.14
 _CHEAP_SHARE = 0.02
 _CHEAPEST, _LEAST_CHEAP = 0.5, 0.8
 

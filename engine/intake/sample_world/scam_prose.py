@@ -82,7 +82,7 @@ _LINES = {
         "Hold any of them for {sum}, {pay} or card.",
     ),
 }  # fmt: skip
-_SILENT_SHARE = 0.12
+_SILENT_SHARE = 0.08
 _SECOND_SHARE = 0.45
 _DISGUISED_SHARE = 0.15
 _DISGUISES = {"a": "@", "o": "0", "e": "3", "i": "1", "s": "$"}

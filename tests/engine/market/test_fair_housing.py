@@ -33,6 +33,7 @@ from engine.market.pricing.segments import KEY, key_of
 from engine.market.standing_terms import StandingFilter
 from models_ml.fraud.advertiser_features import NAMES as FRAUD_NAMES
 from models_ml.fraud.listing_features import NAMES as LISTING_NAMES
+from models_ml.recommend.settings import FEATURES as RECOMMENDED_BY
 from models_ml.value.features import FEATURES
 from serve_apps.api.feed.feed_filter import KNOWN
 from serve_apps.api.schemas.leads import SHOWN_BY, LeadQuery
@@ -167,6 +168,7 @@ def test_the_list_is_what_the_code_uses() -> None:
     assert set(get_args(Sort)) == ALLOWED["ranking"].keys()
     assert [feature.name for feature in FEATURES] == list(ALLOWED["model"])
     assert {*FRAUD_NAMES, *LISTING_NAMES} == ALLOWED["fraud"].keys()
+    assert set(RECOMMENDED_BY) == ALLOWED["recommendation"].keys()
     assert {*LeadView._fields, *Trials._fields, *KEY} == ALLOWED["price"].keys()
     assert len(KEY) == len(key_of(Listing()))
 
@@ -190,7 +192,6 @@ def test_no_rule_hits_an_allowed_name_unknowingly() -> None:
         ("fraud", "odd_login_browser"),
         ("fraud", "odd_browser_system"),
         ("fraud", "absent_owner"),
-        ("fraud", "name_leads_log"),
         ("fraud", "text_other_contact"),
         ("fraud", "picture_other_contact"),
         ("fraud", "address_other_contact"),

@@ -25,11 +25,9 @@ async def test_roles_are_changed_by_administrators_alone(world: World) -> None:
     await _entered(world, 3)
     admin, buyer = await world.admin(), await world.buyer()
     assert_problem(await buyer.get("/v1/admin/models"), 403, "forbidden")
-    refused = await buyer.post("/v1/admin/models/fraud/promote", json={"version": 1})
+    refused = await buyer.post("/v1/admin/models/fraud/promote", {"version": 1})
     assert_problem(refused, 403, "forbidden")
-    done = await admin.post(
-        "/v1/admin/models/fraud/promote", json={"version": 1, "reason": "the first"}
-    )
+    done = await admin.post("/v1/admin/models/fraud/promote", {"version": 1, "reason": "the first"})
     assert done.status_code == 200
     assert (done.json()["action"], done.json()["to_version"]) == ("promote", 1)
     assert done.json()["reason"] == "the first"
@@ -38,13 +36,13 @@ async def test_roles_are_changed_by_administrators_alone(world: World) -> None:
         ("canary", {"version": 3, "share": 0.2}),
         ("shadow", {"version": 1}),
     ):
-        assert (await admin.post(f"/v1/admin/models/fraud/{path}", json=body)).status_code == 200
+        assert (await admin.post(f"/v1/admin/models/fraud/{path}", body)).status_code == 200
     model = (await admin.get("/v1/admin/models")).json()["items"][0]
     assert (model["name"], model["live"], model["canary"], model["shadow"]) == ("fraud", 2, 3, 1)
     assert (model["canary_share"], len(model["versions"])) == (0.2, 3)
     assert model["versions"][0]["role"] == "canary"
     for _ in range(2):
-        assert (await admin.post("/v1/admin/models/fraud/rollback", json={})).status_code == 200
+        assert (await admin.post("/v1/admin/models/fraud/rollback", {})).status_code == 200
     history = (await admin.get("/v1/admin/models/fraud/changes")).json()["items"]
     assert [each["action"] for each in history[:3]] == ["rollback", "rollback", "shadow"]
     assert history[0]["changed_by"].startswith("admin ")
@@ -67,7 +65,7 @@ async def test_what_can_not_be_is_a_problem(
 ) -> None:
     await _entered(world, 2)
     admin = await world.admin()
-    assert_problem(await admin.post(f"/v1/admin/models/{path}", json=body), status, slug)
+    assert_problem(await admin.post(f"/v1/admin/models/{path}", body), status, slug)
 
 
 async def test_replicas_say_what_they_serve_with(world: World) -> None:
@@ -85,6 +83,4 @@ async def test_drift_of_a_version_that_can_not_be_read_says_so(world: World) -> 
     await _entered(world, 1)
     admin = await world.admin()
     assert_problem(await admin.get("/v1/admin/models/fraud/drift"), 404, "not-found")
-    assert_problem(
-        await admin.get("/v1/admin/models/fraud/drift", params={"version": 1}), 503, "unavailable"
-    )
+    assert_problem(await admin.get("/v1/admin/models/fraud/drift", version=1), 503, "unavailable")
