@@ -109,6 +109,7 @@ class Settings(BaseSettings):
     fraud_flag_at: float | None = Field(None, ge=0, le=1)
     fraud_quarantine_at: float | None = Field(None, ge=0, le=1)
     fraud_timeout_ms: int = Field(2_000, ge=10, le=30_000)
+
     # Served models: whether they run, where trained ones are kept (any fsspec URL; empty: in the
     # data directory), how many replicas each application may have, and the share of a
     # processor that each replica reserves, 0 on a small machine.
