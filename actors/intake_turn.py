@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from actors.advertisers import advertisements
+from actors.lead_review import LeadReview
 from actors.match_index import MatchIndex
-from engine.adapters.postgres import contact_rows, lead_identities
+from engine.adapters.postgres import contact_rows, fraud_scores, lead_identities
+from engine.adapters.postgres.fraud_scores import Word
 from engine.adapters.postgres.intake_store import IntakeStore, KnownRecord, MatchRow, RecordKey
 from engine.intake.assignment import Assignment, Candidate, Joint, Offered, assign
 from engine.intake.contact_survivorship import ContactClaim
+from engine.intake.fraud.evidence import Trace
+from engine.intake.fraud.verdict import Review
 from engine.intake.lead_news import listing_digest, news_of, offer_of, offered_after
-from engine.intake.listing import mask_again, values_of
+from engine.intake.listing import LISTABLE_STATUSES, mask_again, values_of
 from engine.intake.prepared import Prepared, Stated, contact_claim, stated
 from engine.intake.record import Rejected
 from engine.intake.resolution import Match, MatchFeatures
@@ -60,11 +66,12 @@ class Split(NamedTuple):
 
 
 class Turn:
-    """The work of one transaction on `store`. `index` is right only if it commits."""
+    """The work of one transaction on `store`. `index` and `fraud` are right only if it commits."""
 
-    def __init__(self, store: IntakeStore, index: MatchIndex) -> None:
+    def __init__(self, store: IntakeStore, index: MatchIndex, fraud: LeadReview) -> None:
         self.store = store
         self.index = index
+        self.fraud = fraud
         self.connection = store.connection
         self.counts = Counts()
 
@@ -108,6 +115,7 @@ class Turn:
         assignment = await self._assign(keys, known, versions)
         lead_of = dict(zip(keys, assignment.lead_ids, strict=True))
         self.index.belong([lead_of[version.key] for version in versions])
+        self._leave_traces(versions, known, lead_of)
         absorbed = [joint for joint in assignment.joints if joint.absorbed]
         went = {joint.goes for joint in absorbed}
         founded = [lead_id for lead_id in assignment.founded if lead_id not in went]
@@ -129,6 +137,24 @@ class Turn:
         listed = await self.refresh([id_ for id_ in touched if id_ not in went], by_lead, founded)
         self._count(fresh, known, lead_of, set(founded), listed)
         await self._ask([joint for joint in assignment.joints if not joint.absorbed])
+
+    def _leave_traces(
+        self,
+        versions: Sequence[Version],
+        known: Mapping[RecordKey, KnownRecord],
+        lead_of: Mapping[RecordKey, str],
+    ) -> None:
+        now_us = time.time_ns() // 1_000
+        self.fraud.evidence.put(
+            Trace(
+                key=key,
+                lead_id=lead_of[key],
+                market=self.store.market,
+                seen_us=known[key].first_seen_us if key in known else now_us,
+                features=features,
+            )
+            for key, _, features in versions
+        )
 
     async def _assign(
         self,
@@ -186,7 +212,9 @@ class Turn:
         await contact_rows.move_claims(self.connection, goes, stays)
         await lead_identities.went_into(self.connection, goes, stays)
         await lead_identities.inherit_apart(self.connection, goes, stays)
+        await fraud_scores.went_into(self.connection, goes, stays)
         self.index.merged(goes, stays)
+        self.fraud.evidence.merged(goes, stays)
         return records
 
     def _count(
@@ -219,11 +247,14 @@ class Turn:
         fresh: Mapping[str, Sequence[Prepared]],
         founded: Collection[str] = (),
         seats_left: int | None = None,
+        *,
+        only_by_model: bool = False,
     ) -> set[str]:
         """Work out anew what holds of these leads and put what changed into the outbox.
 
         `fresh` are records just written, by lead; the leads `founded` have no others. At
         most `seats_left` seats are offered of a new lead. Returns the leads listed now.
+        Raises ModelUnavailable if they are to be judged `only_by_model` and it is away.
         """
         before = [lead_id for lead_id in lead_ids if lead_id not in founded]
         said = await self.store.stated(before) if before else {}
@@ -240,12 +271,29 @@ class Turn:
             self.connection,
             [id_ for id_, each in standings.items() if each.identity.offered == "withdrawn"],
         )
+        offers = {
+            lead_id: offer_of(list(records_said.values()), seats_left)
+            for lead_id, records_said in said.items()
+        }
+        reviewed = await self.fraud.of(
+            self.connection,
+            {
+                lead_id: listing
+                for lead_id, (listing, _) in offers.items()
+                if standings[lead_id].identity.offered != "never"
+                or listing.standard_status in LISTABLE_STATUSES
+            },
+            advertisements(fresh),
+            only_by_model=only_by_model,
+        )
         listed: set[str] = set()
         told: dict[str, tuple[Offered, bytes]] = {}
         commands: list[Command] = []
-        for lead_id, records_said in said.items():
-            listing, seats = offer_of(list(records_said.values()), seats_left)
-            news = list(news_of(lead_id, listing, seats, standings[lead_id], lead_id in unclear))
+        for lead_id, (plain, seats) in offers.items():
+            listing, review = reviewed.get(lead_id, (plain, Review()))
+            news = list(
+                news_of(lead_id, listing, seats, standings[lead_id], lead_id in unclear, review)
+            )
             if any(isinstance(command, ListLead) for command in news):
                 listed.add(lead_id)
             offered = offered_after(standings[lead_id].identity.offered, news)
@@ -281,6 +329,24 @@ class Turn:
         requests = [Request(secrets.token_bytes(16), command) for command in commands]
         if requests:
             await self.store.write_outbox(requests)
+
+    # --- leads that may be scams -----------------------------------------------------
+
+    async def decide(self, lead_id: str, word: Word) -> bool:
+        """Enter a reviewer's word on a lead, and work out what holds of it then. False if it
+        is another lead by now, or nothing is kept that was said of it."""
+        if not await self.store.stated([lead_id]):
+            return False
+        if await fraud_scores.decide(self.connection, self.store.market, lead_id, word):
+            await fraud_scores.as_the_book_has_it(self.connection, lead_id)
+            await self.refresh([lead_id], {})
+        return True
+
+    async def rescore(self, lead_ids: Sequence[str]) -> None:
+        """Judge leads anew. Raises ModelUnavailable, and has changed nothing then."""
+        await self.refresh(lead_ids, {}, only_by_model=True)
+        # What nobody has said anything of can't be judged, now or later.
+        await fraud_scores.judged_enough(self.connection, lead_ids)
 
     # --- two leads that are one ------------------------------------------------------
 

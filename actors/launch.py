@@ -17,6 +17,7 @@ from actors.cart_shard import CartShard
 from actors.client import BookGone, MarketClient, Transport
 from actors.cluster import NAMESPACE, connect, keep_starting, log_to_stderr
 from actors.intake_desk import IntakeDesk
+from actors.judging import LeadJudge
 from actors.lead_book import LeadBook
 from actors.pricing_agent import PricingAgent
 from actors.scheduler import Scheduler, Turn
@@ -70,12 +71,21 @@ class DeskActor(IntakeDesk):
     """An IntakeDesk as a Ray actor."""
 
     async def __init__(self, market: str, settings: Settings) -> None:  # type: ignore[misc]
+        # With it comes Serve, of which the other actors' processes need nothing.
+        from actors.served_models import fraud_scorer
+
         log_to_stderr(settings)
-        super().__init__(market, settings.database_url, MarketClient(ray_transport()))
+        judge = LeadJudge(
+            fraud_scorer(settings),
+            flag_at=settings.fraud_flag_at,
+            quarantine_at=settings.fraud_quarantine_at,
+            timeout=settings.fraud_timeout_ms / 1_000,
+        )
+        super().__init__(market, settings.database_url, MarketClient(ray_transport()), judge)
         await keep_starting(f"desk:{market}", self.start)
 
     async def status(self) -> dict[str, Any]:
-        return {"market": self.market, "serving": True, "pid": os.getpid()}
+        return {"market": self.market, "serving": True, "pid": os.getpid(), **self.judged()}
 
 
 class CartActor(CartShard):

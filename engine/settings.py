@@ -104,6 +104,31 @@ class Settings(BaseSettings):
     repair_tokens_per_run: int = Field(50_000, ge=0)
     repair_sends_contact: bool = False
 
+    # Leads that may be scams: probabilities at and above which one is flagged, and quarantined
+    # (empty: the model's own), and how long a desk waits for the model.
+    fraud_flag_at: float | None = Field(None, ge=0, le=1)
+    fraud_quarantine_at: float | None = Field(None, ge=0, le=1)
+    fraud_timeout_ms: int = Field(2_000, ge=10, le=30_000)
+
+    # Served models: whether they run, where trained ones are kept (any fsspec URL; empty: in the
+    # data directory), how many replicas each application may have, and the share of a
+    # processor that each replica reserves, 0 on a small machine.
+    models: Literal["on", "off"] = "on"
+    models_url: str = ""
+    models_replicas_min: int = Field(1, ge=1, le=64)
+    models_replicas_max: int = Field(1, ge=1, le=64)
+    models_replica_cpus: float = Field(0.0, ge=0, le=16)
+    # Texts that a replica of the embedder works on at once.
+    models_embedder_threads: int = Field(1, ge=1, le=64)
+    # A newly promoted version and a canary are watched against the other version: for how long
+    # after a promotion, and what is still well (engine/rollout/judge.py).
+    models_probation_minutes: int = Field(15, ge=0, le=1_440)
+    models_error_rate_max: float = Field(0.01, gt=0, le=1)
+    models_latency_ratio_max: float = Field(2.0, ge=1)
+    models_drift_max: float = Field(0.25, gt=0)
+    models_shadow_days: int = Field(14, ge=1, le=365)
+    models_shadow_rows: int = Field(200_000, ge=1_000, le=10_000_000)
+
     # The sample world that is traded on when no captures are given.
     sample_size: int = Field(4000, ge=1)
     sample_seed: int = 20260501

@@ -10,6 +10,12 @@ from geoalchemy2 import alembic_helpers
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+# Importing these three enters their tables into `metadata`.
+from engine.adapters.postgres import (
+    fraud_tables,  # noqa: F401
+    registry_tables,  # noqa: F401
+    vector_tables,  # noqa: F401
+)
 from engine.adapters.postgres.tables import metadata
 
 # Any constant: two installations on one database must not migrate at once.

@@ -1,7 +1,8 @@
 """The installation's Serve applications, built in one place.
 
 `run` deploys the door: replicas with listeners of their own. `ingress_app` is the same
-API behind Serve's ingress, for clusters whose balancer speaks to Serve.
+API behind Serve's ingress, for clusters whose balancer speaks to Serve. `run_models` deploys
+the models, each an application of its own without a route: deploying one touches no other.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from engine.settings import Settings
 from serve_apps.api.app import Api, create_app
 from serve_apps.api.deps import close_deps, open_deps
 from serve_apps.api.server import DRAIN_SECONDS, ApiReplica
+from serve_apps.scoring.directory import APPS, build
 
 APP_NAME = "api"
 INGRESS_NAME = "api-ingress"
@@ -112,9 +114,37 @@ def run(settings: Settings) -> None:
         raise RuntimeError(_reason() or str(error)) from error
 
 
-def _reason() -> str:
+def run_models(settings: Settings) -> dict[str, str]:
+    """Have every scoring application running; why not, by those that are not. Those that run are
+    left alone: deploying them again would replace their replicas."""
+    connect(settings)
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    serve.start(proxy_location=ProxyLocation.Disabled)
+    there = serve.status().applications
+    problems: dict[str, str] = {}
+    targets: list[serve.RunTarget] = []
+    for name in APPS:
+        if name in there and there[name].status in ("RUNNING", "DEPLOYING"):
+            continue
+        try:
+            targets.append(serve.RunTarget(build(name, settings), name=name, route_prefix=None))
+        except ImportError as error:
+            problems[name] = str(error)
+    if targets:
+        try:
+            # Together: each takes seconds to import what it needs.
+            serve.run_many(targets)
+        except RuntimeError as error:
+            for target in targets:
+                app = serve.status().applications.get(target.name)
+                if app is None or app.status != "RUNNING":
+                    problems[target.name] = _reason(target.name) or str(error)
+    return problems
+
+
+def _reason(name: str = APP_NAME) -> str:
     """The last words of a replica that did not start; Serve's own name only the deployment."""
-    app = serve.status().applications.get(APP_NAME)
+    app = serve.status().applications.get(name)
     told = [deployment.message for deployment in app.deployments.values()] if app else []
     words = [line for line in "\n".join(told).splitlines() if line.strip()]
     return words[-1].strip() if words else ""
@@ -129,4 +159,4 @@ def log_to_stderr(settings: Settings) -> None:
     )
 
 
-__all__ = ["APP_NAME", "INGRESS_NAME", "door_app", "ingress_app", "run"]
+__all__ = ["APP_NAME", "INGRESS_NAME", "door_app", "ingress_app", "run", "run_models"]

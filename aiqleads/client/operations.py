@@ -104,6 +104,8 @@ class Operations:
     search = Listing(leads.search)
     lead = Operation(leads.lead)
     price = Operation(leads.price)
+    recommendations = Operation(leads.recommendations)
+    similar = Operation(leads.similar)
     claims = Operation(claims.claims)
 
     cart = Operation(trading.cart)

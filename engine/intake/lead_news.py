@@ -8,16 +8,26 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from engine.intake.assignment import Offered, Standing
+from engine.intake.fraud.verdict import Review
 from engine.intake.listing import GONE_STATUSES, LISTABLE_STATUSES
 from engine.intake.offer import starting_parts
 from engine.intake.prepared import Stated
 from engine.intake.quality import agreement_of, quality_of_lead
 from engine.intake.survivorship import survive
-from engine.market.commands import Command, ListLead, Relist, UpdateLead, Withdraw
+from engine.market.commands import (
+    Approve,
+    Command,
+    ListLead,
+    Quarantine,
+    Relist,
+    UpdateLead,
+    Withdraw,
+)
 from engine.market.listing import Listing, QualityParts
 from engine.market.pricing.parts import pack, price_of
 
 _encode = msgspec.msgpack.Encoder().encode
+_UNSUSPECTED = Review()
 
 
 def offer_of(said: Sequence[Stated], seats_left: int | None) -> tuple[Listing, int]:
@@ -35,26 +45,46 @@ def offer_of(said: Sequence[Stated], seats_left: int | None) -> tuple[Listing, i
 
 
 def news_of(
-    lead_id: str, listing: Listing, seats: int, standing: Standing, unclear: bool
+    lead_id: str,
+    listing: Listing,
+    seats: int,
+    standing: Standing,
+    unclear: bool,
+    review: Review = _UNSUSPECTED,
 ) -> Iterator[Command]:
-    """What the book must hear of a lead of which `listing` holds now.
+    """What the book must hear of a lead of which `listing` holds now, in this order: it is
+    hidden before what is suspicious about it is told, and shown only after it.
 
     `unclear`: it was under review when it was withdrawn.
     """
     status = listing.standard_status
     offered = standing.identity.offered
+    hide = review.because if review.is_hidden else ""
     if offered == "never":
-        if status in LISTABLE_STATUSES:
+        if status in LISTABLE_STATUSES and not review.is_rejected:
             made = starting_parts(listing, seats)
-            yield ListLead(lead_id, price_of(made), seats, listing, pack(made))
+            yield ListLead(lead_id, price_of(made), seats, listing, pack(made), hide)
         return
+    is_listed = offered == "listed"
+    if is_listed and review.is_rejected:
+        yield Withdraw(lead_id, review.because)
+    elif is_listed and status not in GONE_STATUSES and hide and not review.was_hidden:
+        yield Quarantine(lead_id, hide)
     if standing.told != listing_digest(listing):
         yield UpdateLead(lead_id, listing)
-    if offered == "listed" and status in GONE_STATUSES:
+    if review.is_rejected:
+        return
+    if is_listed and status in GONE_STATUSES:
         yield Withdraw(lead_id, f"{status} at its source")
-    # Quarantined before it was withdrawn: coming back is for a reviewer to decide.
-    elif offered == "withdrawn" and status in LISTABLE_STATUSES and not unclear:
-        yield Relist(lead_id)
+    elif is_listed and review.was_hidden and not hide:
+        yield Approve(lead_id)
+    # Quarantined by an operator before it was withdrawn: coming back is for one to decide.
+    elif (
+        offered == "withdrawn"
+        and status in LISTABLE_STATUSES
+        and (review.was_hidden or not unclear)
+    ):
+        yield Relist(lead_id, hide)
 
 
 def offered_after(before: Offered, news: Sequence[Command]) -> Offered:

@@ -50,7 +50,7 @@ class PortalHome(msgspec.Struct, kw_only=True):
     """Cells as found; `raw` is what the record's hash is of.
 
     `lot_square_feet` has its unit resolved already. `posted` and `seen` are moments, UTC;
-    `days_on_market` counts back from `seen`.
+    `days_on_market` counts back from `seen`. `pictures` are ids already.
     """
 
     source: str
@@ -78,6 +78,7 @@ class PortalHome(msgspec.Struct, kw_only=True):
     phone: object = None
     email: object = None
     url: object = None
+    pictures: tuple[str, ...] = ()
     originating_system_name: object = None
     is_sample: bool = False
     notes: dict[str, FieldNote | None] = {}
@@ -122,6 +123,7 @@ def record_of(home: PortalHome, document: Document) -> SourceRecord | Rejected:
         posted_at=rfc3339(home.posted or _days_before(seen, days)),
         modification_timestamp=rfc3339(home.modified or seen),
         contact=_contact(home),
+        pictures=home.pictures,
         content_hash=digest,
         fetched_at=rfc3339(seen),
         licence=document.licence,

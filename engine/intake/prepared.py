@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from engine.intake.advertiser import Told, advertiser_of
 from engine.intake.contact_survivorship import ContactClaim
 from engine.intake.listing import to_listing
 from engine.intake.offer import seats_for
@@ -21,7 +22,7 @@ class Prepared(msgspec.Struct, frozen=True, array_like=True):
 
     `seats` is how many buyers its lead would have, `quality` the score's parts by name,
     `language` that of its text (ISO 639-1) where that could be told, `fetched_at` RFC 3339
-    UTC.
+    UTC. `advertiser` is for the desk's judge alone (engine/intake/advertiser.py).
     """
 
     source: str
@@ -37,6 +38,7 @@ class Prepared(msgspec.Struct, frozen=True, array_like=True):
     language: str | None
     licence: str
     fetched_at: str | None
+    advertiser: Told = {}
 
     @property
     def key(self) -> tuple[str, str]:
@@ -84,6 +86,7 @@ def prepare(record: SourceRecord, source: Source, *, now_us: int) -> Prepared:
         language=record.language,
         licence=record.licence,
         fetched_at=record.fetched_at,
+        advertiser=advertiser_of(record.extra),
     )
 
 

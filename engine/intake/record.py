@@ -24,7 +24,8 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `listing_id` is the number under which an MLS knows the listing, whoever shows it;
     `parcel_number` the assessor's. `licence` is the scope under which the record was
-    fetched. `notes` names the fields that are not simply as stated.
+    fetched. `pictures` are what the source calls its pictures, at most 24
+    (engine/intake/picture_ids.py). `notes` names the fields that are not simply as stated.
     """
 
     source: str
@@ -53,6 +54,7 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     posted_at: str | None = None
     modification_timestamp: str | None = None
     contact: Contact = Contact()
+    pictures: tuple[str, ...] = ()
     content_hash: str = ""
     fetched_at: str | None = None
     licence: str = "public"

@@ -147,7 +147,16 @@ class _Batch:
                 self._tick(command, decision)
             elif isinstance(command, c.ListLead):
                 self.outcome.priced[command.lead_id] = Priced(None, command.parts or None)
+            if isinstance(decision, (e.LeadListed, e.LeadRelisted)) and decision.unseen:
+                self._hide(command, decision)
         return self._answer(command, decision, account), decision is not None
+
+    def _hide(self, command: c.Command, opened: e.LeadListed | e.LeadRelisted) -> None:
+        """Take what was just opened out of everyone's sight, before anything is committed."""
+        assert isinstance(command, (c.ListLead, c.Relist))
+        # Of one that was on offer before, readers hear that it is withdrawn no more.
+        unseen = isinstance(opened, e.LeadListed)
+        self.record(e.LeadQuarantined(command.lead_id, command.quarantine, unseen=unseen))
 
     def _tick(self, command: c.Command, event: e.LeadsRepriced) -> None:
         """Note the tick just recorded, with what made its prices."""

@@ -18,13 +18,15 @@ class _Command(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True)
 
 class ListLead(_Command, frozen=True):
     """Offer a lead at `price` credits with `max_buyers` seats. `parts` are the packed parts of
-    the price (`engine.market.pricing.parts`), empty if nobody knows them."""
+    the price (`engine.market.pricing.parts`), empty if nobody knows them. `quarantine` is why
+    it must not be seen before somebody has looked at it, empty if it is offered at once."""
 
     lead_id: str
     price: int
     max_buyers: int
     listing: Listing
     parts: bytes = b""
+    quarantine: str = ""
 
 
 class UpdateLead(_Command, frozen=True):
@@ -61,9 +63,10 @@ class Approve(_Command, frozen=True):
 
 
 class Relist(_Command, frozen=True):
-    """Offer a withdrawn lead again; seats sold stay sold."""
+    """Offer a withdrawn lead again; seats sold stay sold. `quarantine` as of a listing."""
 
     lead_id: str
+    quarantine: str = ""
 
 
 class Reprice(_Command, frozen=True):

@@ -45,13 +45,15 @@ class ClaimEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 class LeadListed(_Event, frozen=True, tag="listed"):
     """`decide_at` (µs) is when claims on it are decided, 0 for as they come; `commitment` is
-    the SHA-256 (hex) of the seed that will break ties."""
+    the SHA-256 (hex) of the seed that will break ties. `unseen`: its quarantine comes right
+    behind it, in the same commit, and the feed is told of neither."""
 
     price: int
     max_buyers: int
     listing: Listing
     decide_at: int = 0
     commitment: str = ""
+    unseen: bool = False
 
 
 class LeadUpdated(_Event, frozen=True, tag="updated"):
@@ -107,10 +109,11 @@ class LeadWithdrawn(_Event, frozen=True, tag="withdrawn"):
 
 
 class LeadQuarantined(_Event, frozen=True, tag="quarantined"):
-    """Ends every hold on the lead, and the line for it."""
+    """Ends every hold on the lead, and the line for it. `unseen`: it was never on offer."""
 
     reason: str
     ended: tuple[EndedHold, ...] = ()
+    unseen: bool = False
 
 
 class LeadApproved(_Event, frozen=True, tag="approved"):
@@ -121,10 +124,12 @@ class LeadApproved(_Event, frozen=True, tag="approved"):
 
 
 class LeadRelisted(_Event, frozen=True, tag="relisted"):
-    """On offer anew; `decide_at` and `commitment` as of a listing."""
+    """On offer anew; `decide_at` and `commitment` as of a listing. `unseen`: its quarantine
+    comes right behind it, and alone is told."""
 
     decide_at: int = 0
     commitment: str = ""
+    unseen: bool = False
 
 
 class QueueJoined(_Event, frozen=True, tag="queue_joined"):
@@ -222,4 +227,6 @@ def is_public(event: Event) -> bool:
     """Whether the feed tells of it: of a line only that a kept seat is free again."""
     if isinstance(event, QueueLeft):
         return event.reason != "left"
+    if isinstance(event, (LeadListed, LeadRelisted, LeadQuarantined)) and event.unseen:
+        return False
     return type(event) in PUBLIC_TYPE

@@ -12,7 +12,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
-Use = Literal["filter", "facet", "ranking", "price", "model", "fraud"]
+Use = Literal[
+    "filter", "facet", "ranking", "price", "model", "fraud", "embedding", "recommendation"
+]
 Operator = Literal[
     "any-of", "none-of", "at-least", "at-most", "within", "words", "count", "order", "input"
 ]
@@ -192,7 +194,33 @@ ALLOWED: Mapping[Use, Mapping[str, frozenset[Operator]]] = {
         " seen_place seen_login seen_country seen_route seen_mail seen_program seen_kind"
         " odd_place_country odd_place_login odd_country_login odd_login_mail odd_country_mail"
         " odd_country_ending odd_mail_browser odd_login_browser odd_kind_band odd_place_band"
-        " odd_browser_system odd_picture_completeness",
+        " odd_browser_system odd_picture_completeness"
+        # And whether a listing is a scam: models_ml/fraud/listing_features.py. Contacts, texts,
+        # pictures and addresses are counted against one another; who or where is not told.
+        " price_to_comparables comparables_log is_lease is_flat classifieds_only"
+        " untraceable instant_payment pay_first absent_owner no_viewing urgency personal_data"
+        " paid_check messenger too_good disowns disguised warning own_contacts own_price_spread"
+        " own_places_km contact_leads_log contact_addresses_log contact_markets contact_sources"
+        " contact_leads_day_log contact_known_days_log text_leads_log text_other_contact"
+        " text_other_address text_likeness text_was_first picture_leads_log"
+        " picture_other_contact picture_other_address pictures_shared picture_was_first"
+        " address_leads_log address_other_contact address_other_kind address_under"
+        " listing_under place_km",
+    ),
+    # What the leads recommended to a buyer are ranked by: models_ml/recommend/settings.py. The
+    # fits compare a lead with what this buyer bought, held, looked at and asked for; `place_fit`
+    # is nearness to those leads, so nobody is led to or from an area that he did not choose.
+    "recommendation": _each(
+        _INPUT,
+        "similarity text_likeness kind_fit list_price_fit size_fit place_fit price_fit likeness"
+        " asked freshness quality popularity",
+    ),
+    # What the text of a lead is made of that is embedded: models_ml/embedding/lead_text.py. Of
+    # the masked remarks only sentences that pass fair_housing_text.refused_text.
+    "embedding": _each(
+        _INPUT,
+        "property_type property_sub_type bedrooms_total bathrooms_total_integer living_area"
+        " lot_size_square_feet year_built list_price public_remarks",
     ),
 }  # fmt: skip
 _WORD = re.compile(r"[a-z]+|[0-9]+")

@@ -38,6 +38,7 @@ class LeadDecisions(BookState):
             command.max_buyers,
             command.listing,
             *self._opening(command.lead_id, 0, now),
+            unseen=bool(command.quarantine),
         )
 
     def _opening(self, lead_id: str, rounds: int, now: int) -> tuple[int, str]:
@@ -98,7 +99,9 @@ class LeadDecisions(BookState):
 
     def _relist(self, command: c.Relist, now: int, account: Account | None) -> e.Event | Refused:
         return self._move(command.lead_id, "relist") or e.LeadRelisted(
-            command.lead_id, *self._opening(command.lead_id, self._rounds(command.lead_id), now)
+            command.lead_id,
+            *self._opening(command.lead_id, self._rounds(command.lead_id), now),
+            unseen=bool(command.quarantine),
         )
 
     def _rounds(self, lead_id: str) -> int:

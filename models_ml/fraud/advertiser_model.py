@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MODEL_FILE: Final = "advertiser.json"
 METADATA_FILE: Final = "advertiser.meta.json"
+EXAMPLES_FILE: Final = "advertiser.examples.json"
 MODEL_BYTES_MAX: Final = 16_000_000
 METADATA_BYTES_MAX: Final = 32_000_000
 REASONS_MAX: Final = 5
@@ -42,6 +43,18 @@ class Metadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     metrics: dict[str, float]
 
 
+# Made up, of nobody.
+EXAMPLES: Final = (
+    Advertisement("ROOM", "Nowhere", 450.0, "AA", "BB", 0.0, 20.0, 0.0, 0.0, "", "", "gmail.com"),
+    Advertisement(
+        "APARTMENT", "Nowhere", 1215.0, "AA", "AA", 1.0, 95.0, 1.0, 1.0, "Firefox", "Linux",
+        "office.example",
+    ),
+)  # fmt: skip
+_TOLERANCE = 1e-4
+_EXAMPLES_BYTES_MAX = 10_000
+
+
 class AdvertiserModel:
     """Raises Unusable at construction if model and metadata don't belong together."""
 
@@ -55,7 +68,41 @@ class AdvertiserModel:
         _check(metadata.knowledge)
         vouched(model, metadata.model_sha256, MODEL_FILE, METADATA_FILE)
         self._booster: xgboost.Booster = loaded(model, NAMES, MODEL_FILE)
+        self.schema = metadata.schema
+        self.features = metadata.features
         self.metadata = metadata
+        self.base_rate = metadata.scams / metadata.rows
+        self._examples: list[float] | None = None
+
+    @classmethod
+    def of_parts(cls, parts: Mapping[str, bytes]) -> AdvertiserModel:
+        """A `models_ml.served.Served` of a bundle's parts. Raises Unusable."""
+        needed = {MODEL_FILE, METADATA_FILE, EXAMPLES_FILE}
+        if set(parts) != needed:
+            raise Unusable(
+                f"parts are {', '.join(sorted(parts))}; {', '.join(sorted(needed))} needed"
+            )
+        if (
+            len(parts[MODEL_FILE]) > MODEL_BYTES_MAX
+            or len(parts[METADATA_FILE]) > METADATA_BYTES_MAX
+        ):
+            raise Unusable("a part is longer than an advertiser model's can be")
+        found = cls(parts[MODEL_FILE], _metadata(parts[METADATA_FILE]))
+        try:
+            found._examples = msgspec.json.decode(parts[EXAMPLES_FILE], type=list[float])
+        except msgspec.DecodeError as error:
+            raise Unusable(f"{EXAMPLES_FILE}: {error}") from error
+        return found
+
+    def check(self) -> None:
+        """Score the made-up examples. Raises Unusable if an answer differs."""
+        found = self.probabilities(EXAMPLES).tolist()
+        known = self._examples
+        if known is None or len(known) != len(found):
+            raise Unusable("no known answers came with the model")
+        for chance, answer in zip(found, known, strict=True):
+            if not abs(chance - answer) <= _TOLERANCE:
+                raise Unusable(f"a known example scores {chance:.4f} instead of {answer:.4f}")
 
     def probabilities(self, ads: Sequence[Advertisement]) -> NDArray[np.float64]:
         """The chance that each one's advertiser is a scammer."""
@@ -63,8 +110,8 @@ class AdvertiserModel:
         return self._calibrated(self._booster.inplace_predict(features, predict_type="margin"))
 
     def reasons(self, ads: Sequence[Advertisement], most: int = 3) -> list[list[str]]:
-        """Of each the `most` (up to REASONS_MAX) features that raise or lower the suspicion
-        furthest, by their exact SHAP values, in words."""
+        """Of each the `most` (up to REASONS_MAX) features that raise the suspicion furthest, by
+        their exact SHAP values, in words."""
         import xgboost
 
         features = feature_matrix(ads, self.metadata.knowledge)
@@ -72,8 +119,9 @@ class AdvertiserModel:
         shares = self._booster.predict(matrix, pred_contribs=True)[:, :-1]
         return [
             [
-                f"{FEATURES[place].words} {'raises' if share[place] > 0 else 'lowers'} suspicion"
-                for place in np.argsort(-np.abs(share), kind="stable")[: min(most, REASONS_MAX)]
+                f"{FEATURES[place].words} raises suspicion"
+                for place in np.argsort(-share, kind="stable")[: min(most, REASONS_MAX)]
+                if share[place] > 0
             ]
             for share in shares
         ]
@@ -89,15 +137,27 @@ def write(folder: Path, model: bytes, metadata: Metadata) -> None:
     (folder / METADATA_FILE).write_bytes(msgspec.json.encode(metadata) + b"\n")
 
 
+def packed(model: bytes, metadata: Metadata) -> dict[str, bytes]:
+    """The parts of a bundle, by file name."""
+    known = AdvertiserModel(model, metadata).probabilities(EXAMPLES).tolist()
+    return {
+        MODEL_FILE: model,
+        METADATA_FILE: msgspec.json.encode(metadata) + b"\n",
+        EXAMPLES_FILE: msgspec.json.encode(known) + b"\n",
+    }
+
+
 def load(folder: Path) -> AdvertiserModel:
     """Raises Unusable."""
-    try:
-        metadata = msgspec.json.decode(
-            bounded(folder / METADATA_FILE, METADATA_BYTES_MAX), type=Metadata
-        )
-    except msgspec.DecodeError as error:
-        raise Unusable(f"{METADATA_FILE}: {error}") from error
+    metadata = _metadata(bounded(folder / METADATA_FILE, METADATA_BYTES_MAX))
     return AdvertiserModel(bounded(folder / MODEL_FILE, MODEL_BYTES_MAX), metadata)
+
+
+def _metadata(content: bytes) -> Metadata:
+    try:
+        return msgspec.json.decode(content, type=Metadata)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unusable(f"{METADATA_FILE}: {error}") from error
 
 
 def _check(knowledge: Knowledge) -> None:

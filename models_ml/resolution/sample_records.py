@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import NamedTuple
 
@@ -18,7 +18,8 @@ from engine.intake.parsers import PARSERS
 from engine.intake.record import SourceRecord
 from engine.intake.resolution import MatchFeatures, features_of
 from engine.intake.sample_world import SampleWorld
-from engine.intake.sample_world.world import RENDERERS
+from engine.intake.sample_world.seen import Seen
+from engine.intake.sample_world.world import DEFAULT_AS_OF, RENDERERS, Rendered
 from engine.mapping_directory import load_mappings
 from engine.market_directory import load_markets
 from engine.source_directory import load_sources
@@ -98,16 +99,21 @@ def read_part(part: Part) -> PartRecords:
 
 
 def _records(world: SampleWorld, part: Part) -> Iterator[SourceRecord]:
-    """What the source's parser reads in its own documents."""
-    name = load_sources()[part.source].parser
+    return _parsed(world.documents(part.source, part.market), part.market, part.source)
+
+
+def rendered_records(sightings: Iterable[Seen], market: str, source: str) -> Iterator[SourceRecord]:
+    """What the source's parser reads in its own documents of these sightings."""
+    documents = RENDERERS[source](sightings, market=market, as_of=DEFAULT_AS_OF, part=0)
+    return _parsed(documents, market, source)
+
+
+def _parsed(documents: Iterable[Rendered], market: str, source: str) -> Iterator[SourceRecord]:
+    name = load_sources()[source].parser
     parse = PARSERS[name] if name in PARSERS else feed_parser(load_mappings(), load_markets())
-    for url, media_type, content in world.documents(part.source, part.market):
+    for url, media_type, content in documents:
         document = Document(
-            url=url,
-            content=content,
-            media_type=media_type,
-            market=part.market,
-            source=part.source,
+            url=url, content=content, media_type=media_type, market=market, source=source
         )
         yield from (each for each in parse(document) if isinstance(each, SourceRecord))
 

@@ -15,8 +15,10 @@ from serve_apps.api.gate import Gate
 from serve_apps.api.openapi import openapi_json
 from serve_apps.api.routes import (
     admin,
+    admin_fraud,
     admin_intake,
     admin_market,
+    admin_models,
     admin_pricing,
     admin_pricing_agents,
     admin_resolution,
@@ -33,6 +35,7 @@ from serve_apps.api.routes import (
     plans,
     purchases,
     queue,
+    recommendations,
     standing_orders,
     standing_outcomes,
     uploads,
@@ -50,6 +53,7 @@ ROUTES: tuple[Routes, ...] = (
     notifications.routes,
     markets.routes,
     leads.routes,
+    recommendations.routes,
     cart.routes,
     purchases.routes,
     claims.routes,
@@ -63,11 +67,13 @@ ROUTES: tuple[Routes, ...] = (
     uploads.routes,
     admin.routes,
     admin_market.routes,
+    admin_models.routes,
     admin_pricing.routes,
     admin_pricing_agents.routes,
     admin_intake.routes,
     uploads.admin_routes,
     admin_resolution.routes,
+    admin_fraud.routes,
     operations.routes,
 )
 

@@ -11,7 +11,8 @@ import asyncpg
 from redis.asyncio import Redis
 
 from actors.client import MarketClient, Transport
-from actors.desks import UndoMerge, ray_undo_merge
+from actors.desks import DecideLead, UndoMerge, ray_decide_lead, ray_undo_merge
+from actors.models import Recommends
 from engine.adapters.postgres.pool import open_pool
 from engine.adapters.upload_check import UploadChecks
 from engine.market.plan import Plan, all_terms, load_plans
@@ -46,6 +47,9 @@ class Deps:
     redis: Redis | None
     market_client: MarketClient
     undo_merge: UndoMerge
+    decide_lead: DecideLead
+    # Without: recommendations are the newest and most wanted leads.
+    recommends: Recommends | None
     plans: Mapping[str, Plan]
     markets: Mapping[str, Market]
     sources: Mapping[str, Source]
@@ -90,11 +94,13 @@ async def open_deps(
     settings: Settings,
     transport: Transport | None = None,
     undo_merge: UndoMerge | None = None,
+    decide_lead: DecideLead | None = None,
+    recommends: Recommends | None = None,
 ) -> Deps:
     """Connections, caches and listeners of one replica, ready to serve.
 
-    `transport` carries commands to the books, `undo_merge` reaches the desks; without them
-    they are Ray's. Raises ValueError
+    `transport` carries commands to the books, `undo_merge` and `decide_lead` reach the desks,
+    `recommends` the recommender; without a transport all are Ray's and Serve's. Raises ValueError
     on settings that can't work, OSError or asyncpg.PostgresError without a database.
     """
     secret = settings.jwt_secret.get_secret_value()
@@ -102,11 +108,21 @@ async def open_deps(
         raise ValueError("AIQLEADS_JWT_SECRET must have at least 32 characters; `up` makes one")
     if transport is None:
         from actors.launch import ray_transport
+        from actors.served_models import recommends as served_recommends
 
         transport = ray_transport()
+        recommends = recommends or served_recommends(settings)
     pool = await open_pool(settings.database_url, application="api", size_max=POOL_SIZE_MAX)
     try:
-        return await _assemble(settings, transport, undo_merge or ray_undo_merge(), pool, secret)
+        return await _assemble(
+            settings,
+            transport,
+            undo_merge or ray_undo_merge(),
+            decide_lead or ray_decide_lead(),
+            recommends,
+            pool,
+            secret,
+        )
     except BaseException:
         pool.terminate()
         raise
@@ -116,6 +132,8 @@ async def _assemble(
     settings: Settings,
     transport: Transport,
     undo_merge: UndoMerge,
+    decide_lead: DecideLead,
+    recommends: Recommends | None,
     pool: asyncpg.Pool,
     secret: str,
 ) -> Deps:
@@ -139,6 +157,8 @@ async def _assemble(
         redis=redis,
         market_client=MarketClient(transport),
         undo_merge=undo_merge,
+        decide_lead=decide_lead,
+        recommends=recommends,
         plans=load_plans(settings.plans_file),
         markets=markets,
         sources=load_sources(settings.sources_file),

@@ -44,6 +44,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "queue-full": (409, "The line is full"),
     "standing-order-limit": (409, "No more standing orders"),
     "changed-meanwhile": (409, "Changed by another request meanwhile"),
+    "model-role": (409, "The model's roles can't change so"),
     "source-off": (409, "The source is off"),
     "upload-limit": (409, "Too many uploads wait"),
     "upload-decided": (409, "The upload has been decided upon"),

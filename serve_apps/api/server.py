@@ -12,7 +12,8 @@ from typing import Any
 import uvicorn
 
 from actors.client import Transport
-from actors.desks import UndoMerge
+from actors.desks import DecideLead, UndoMerge
+from actors.models import Recommends
 from engine.settings import Settings
 from serve_apps.api.app import Api, create_app
 from serve_apps.api.deps import Deps, close_deps, open_deps
@@ -33,8 +34,8 @@ DRAIN_SECONDS = 10
 class ApiReplica:
     """`start`, serve, `stop`. Several may share `settings.http_port` on one machine.
 
-    `transport` carries commands to the books, `undo_merge` reaches the desks; without them
-    they are Ray's.
+    `transport` carries commands to the books, `undo_merge` and `decide_lead` reach the desks,
+    `recommends` the recommender; without a transport all are Ray's and Serve's.
     """
 
     def __init__(
@@ -43,6 +44,8 @@ class ApiReplica:
         *,
         transport: Transport | None = None,
         undo_merge: UndoMerge | None = None,
+        decide_lead: DecideLead | None = None,
+        recommends: Recommends | None = None,
         port: int | None = None,
         farewell_seconds: float = FAREWELL_SECONDS,
     ) -> None:
@@ -50,6 +53,8 @@ class ApiReplica:
         self._settings = settings
         self._transport = transport
         self._undo_merge = undo_merge
+        self._decide_lead = decide_lead
+        self._recommends = recommends
         self.port = settings.http_port if port is None else port
         self.deps: Deps | None = None
         self._app: Api | None = None
@@ -63,7 +68,13 @@ class ApiReplica:
         listener = reuse_port_socket(self._settings.http_host, self.port)
         try:
             self.port = listener.getsockname()[1]
-            self.deps = await open_deps(self._settings, self._transport, self._undo_merge)
+            self.deps = await open_deps(
+                self._settings,
+                self._transport,
+                self._undo_merge,
+                self._decide_lead,
+                self._recommends,
+            )
         except BaseException:
             listener.close()
             raise

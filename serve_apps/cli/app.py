@@ -27,6 +27,7 @@ from engine.adapters.local.installation import (
 )
 from engine.adapters.local.run_record import BrokenRecord
 from engine.settings import Settings
+from serve_apps.cli import model_roles, model_versions  # noqa: F401  (their commands)
 from serve_apps.cli.evaluate import evaluations
 from serve_apps.cli.models import models
 from serve_apps.cli.simulate import simulate
@@ -153,6 +154,7 @@ def down() -> None:
 def status(as_json: Json = False) -> None:
     """What runs and whether it is well. Exit code 0 only if every part is."""
     from serve_apps.cli.health import examine, examine_actors
+    from serve_apps.cli.model_health import examine_models
 
     configured = _settings()
     steps = Steps()
@@ -161,6 +163,7 @@ def status(as_json: Json = False) -> None:
         settings = resolve_settings(configured)
         parts = asyncio.run(examine(configured, settings, installation))
         parts += examine_actors(configured, settings, installation, parts)
+        parts += asyncio.run(examine_models(settings, parts))
     healthy = all(part.healthy for part in parts)
     if as_json:
         _answer({"healthy": healthy, "parts": [part._asdict() for part in parts]})

@@ -26,6 +26,7 @@ from engine.market.pricing.parts import price_of, unpack
 from engine.market_directory import load_markets
 from engine.settings import Settings
 from serve_apps.cli import health
+from serve_apps.cli.model_health import examine_models
 
 _DISK_GB_MIN = 2.0
 _PORT_RANGE_FROM = 32_768
@@ -63,6 +64,7 @@ def examine(configured: Settings) -> list[Finding]:
     settings = fill_in(configured, installation)
     parts = asyncio.run(health.examine(configured, settings, installation))
     parts += health.examine_actors(configured, settings, installation, parts)
+    parts += asyncio.run(examine_models(settings, parts))
     for part in parts:
         remedy = "" if part.healthy else f"`aiqleads up` starts it; log: {part.log or 'none'}"
         found.append(Finding(f"running: {part.part}", part.healthy, part.detail, remedy))
@@ -238,6 +240,7 @@ async def _database(database_url: str) -> list[Finding]:
         found.append(await _explained(database_url))
         found += await _sources(database_url)
         found += await _mails(database_url)
+        found.append(await _scams(database_url))
     return found
 
 
@@ -257,6 +260,25 @@ async def _explained(database_url: str) -> Finding:
         return Finding("explained prices", True, f"{len(rows)} are what their parts make")
     detail = f"{len(wrong)} of {len(rows)} are not what their parts make, as {wrong[0]}"
     return Finding("explained prices", False, detail, "see docs/Operations.md, section Prices")
+
+
+async def _scams(database_url: str) -> Finding:
+    """Leads that no model has scored yet, and those that wait for a reviewer."""
+    connection = await asyncpg.connect(database_url, timeout=5)
+    try:
+        waiting, late, hidden = await connection.fetchrow(
+            "SELECT (SELECT count(*) FROM fraud_scores WHERE needs_rescoring),"
+            " (SELECT count(*) FROM fraud_scores WHERE needs_rescoring AND model IS NULL"
+            " AND scored_at < now() - interval '10 minutes'),"
+            " (SELECT count(*) FROM lead_trading WHERE lead_state = 'quarantined')"
+        )
+    finally:
+        await connection.close()
+    detail = f"{hidden} leads in quarantine, {waiting} to be scored"
+    if not late:
+        return Finding("scams", True, detail)
+    remedy = "see docs/Operations.md, section Fraud review"
+    return Finding("scams", False, f"{detail}, {late} judged by rules alone for 10 minutes", remedy)
 
 
 async def _mails(database_url: str) -> list[Finding]:

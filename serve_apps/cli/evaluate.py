@@ -172,6 +172,38 @@ def fraud(
     raise typer.Exit(0 if outcome.passed else 1)
 
 
+@evaluations.command()
+def recommend(
+    captures: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Captured homes; else a sample world's."),
+    ] = None,
+    train: Train = None,
+    as_json: Json = False,
+    report: Report = None,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the sample world; never one of the training.")
+    ] = 77,
+) -> None:
+    """Recommendations to simulated buyers with hidden tastes, beside other ways to rank; with
+    --train by a model fitted on that folder's homes, else by the packaged one."""
+    from models_ml.artefact import Unusable
+    from models_ml.embedding.weights import NoWeights
+    from serve_apps.cli.recommend_report import as_json as json_of
+    from serve_apps.cli.recommend_report import as_markdown
+    from serve_apps.cli.recommend_trial import trial
+
+    try:
+        outcome = trial(captures, train, seed, lambda step: typer.echo(step, err=True))
+    except (NoWeights, Unusable, ValueError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    if report is not None:
+        report.write_text(as_markdown(outcome), encoding="utf-8")
+    typer.echo(json.dumps(json_of(outcome), indent=2) if as_json else as_markdown(outcome))
+    raise typer.Exit(0 if outcome.passed else 1)
+
+
 @contextlib.contextmanager
 def reading_bar(records: int) -> Iterator[Callable[[int], None]]:
     """A bar on standard error that moves with the sample world's records."""

@@ -189,6 +189,16 @@ def examine_actors(
     return [_actor(name, words, ray.log) for name, words in said.items()]
 
 
+def _judged(said: dict[str, Any]) -> str:
+    """How a desk has judged its leads since it started."""
+    told = [f"{count} leads by fraud {version}" for version, count in said["scored"].items()]
+    if said["by_rules"]:
+        told.append(f"{said['by_rules']} by rules alone")
+    if said["to_rescore"]:
+        told.append(f"{said['to_rescore']} wait to be scored")
+    return f"judged {', '.join(told)}" if told else "serving"
+
+
 def _actor(name: str, said: dict[str, Any] | None, log: str) -> Health:
     if said is None:
         return Health(name, False, "does not answer", log=log)
@@ -199,6 +209,8 @@ def _actor(name: str, said: dict[str, Any] | None, log: str) -> Health:
     detail = f"{said['leads']} leads, feed at {said['feed_seq']}" if "leads" in said else "serving"
     if "carts" in said:
         detail = f"{said['carts']} carts, {said['waiting']} buyers to be told"
+    if "to_rescore" in said:
+        detail = _judged(said)
     if "policy" in said:
         detail = f"{said['priced']} leads by {said['policy']}, {said['prices_changed']} new prices"
     if "runs" in said:

@@ -1,4 +1,5 @@
-"""`aiqleads models`: what is learnt from recorded decisions."""
+"""`aiqleads models`: training. What is done with versions is in model_versions.py and
+model_roles.py."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import typer
 from serve_apps.cli.steps import StepFailed, Steps
 
 models = typer.Typer(
-    help="Train the models that are learnt from recorded decisions.",
+    help="Train models, and say which version of each serves.",
     no_args_is_help=True,
 )
 _TABLE = "see the columns in models_ml/value/trials_table.py"

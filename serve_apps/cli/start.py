@@ -72,6 +72,7 @@ def up(configured: Settings, steps: Steps, *, with_ingest: bool | None = None) -
             _start_replay(configured, installation, steps)
         settings = fill_in(configured, installation)
         _serve(configured, settings, installation, steps)
+        _serve_models(settings, installation, steps)
         if with_ingest or (with_ingest is None and not already_ingested(settings, installation)):
             ingest(settings, steps, source="all", market=None)
             remember_ingest(settings, installation)
@@ -249,6 +250,27 @@ def _serve(
         run(settings)
         _await_ready(base, configured, installation)
         step.detail = base
+
+
+def _serve_models(settings: Settings, installation: Installation, steps: Steps) -> None:
+    """Never fails: the market trades without its models, and `status` tells that they are away."""
+    if settings.models == "off":
+        return
+    log = installation.scratch / "ray" / "session_latest" / "logs"
+    with steps.step("models", log=log) as step:
+        from ray.exceptions import RayError
+
+        from serve_apps.build import run_models
+        from serve_apps.cli.model_seeds import seed_all
+
+        found = asyncio.run(seed_all(settings))
+        try:
+            problems = run_models(settings)
+        except (RuntimeError, ConnectionError, RayError) as error:
+            problems = {"all": str(error)}
+        said = [f"{name} {words}" for name, words in found.items()]
+        said += [f"{name} does not serve: {reason}" for name, reason in problems.items()]
+        step.detail = "; ".join(said)
 
 
 def _answers(base: str, configured: Settings, installation: Installation) -> bool:

@@ -55,6 +55,28 @@ class Teaser(LeadNow, frozen=True, kw_only=True):
     modification_timestamp: str | None = None
 
 
+class Recommendation(Teaser, frozen=True, kw_only=True):
+    """A lead with a free seat, why it is recommended, and a score to compare with the others of
+    its answer."""
+
+    score: float
+    reasons: tuple[str, ...] = ()
+
+
+class RecommendingModel(Answer, frozen=True, kw_only=True):
+    """Which model ranked; `fallback` if none answered in time."""
+
+    name: str
+    version: int | None = None
+
+
+class Recommendations(Answer, frozen=True, kw_only=True):
+    """Best first."""
+
+    items: tuple[Recommendation, ...]
+    model: RecommendingModel
+
+
 class LeadPrice(Answer, frozen=True, kw_only=True):
     """A lead's price now, what makes it, what it will be at most, and how it came there.
 

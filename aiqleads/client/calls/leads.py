@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, TypedDict, Unpack
 
 from aiqleads.client.answers.fields import Page
-from aiqleads.client.answers.leads import LeadPrice, Market, Teaser
+from aiqleads.client.answers.leads import LeadPrice, Market, Recommendations, Teaser
 from aiqleads.client.calls.call import Call, decoded, path, read_call
 
 PAGE_SIZE_MAX = 200
@@ -71,6 +71,32 @@ def lead(lead_id: str) -> Call[Teaser]:
 def price(lead_id: str) -> Call[LeadPrice]:
     """What a lead costs now and why, what it will cost at most, and what it cost before."""
     return read_call(path("leads", lead_id, "price"), decoded(LeadPrice))
+
+
+def recommendations(
+    *,
+    market: str | None = None,
+    near: tuple[float, float] | None = None,
+    radius_m: int | None = None,
+    property_type: str | Iterable[str] | None = None,
+    limit: int = 20,
+) -> Call[Recommendations]:
+    """Leads for this buyer, best first, each with its reasons; without a market those of the
+    preferred one. At most 50."""
+    query = {
+        "market": market,
+        "near": near,
+        "radius_m": radius_m,
+        "property_type": property_type,
+        "limit": limit,
+    }
+    return read_call(path("recommendations"), decoded(Recommendations), parameters(query))
+
+
+def similar(lead_id: str, *, limit: int = 20) -> Call[Recommendations]:
+    """Leads of the same market that are most like this one, at most 50."""
+    query = parameters({"limit": limit})
+    return read_call(path("leads", lead_id, "similar"), decoded(Recommendations), query)
 
 
 def parameters(query: dict[str, Any]) -> list[tuple[str, str]]:

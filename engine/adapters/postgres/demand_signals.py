@@ -11,6 +11,7 @@ import asyncpg
 from engine.market.pricing.considering import Signal, SignalKind
 
 KINDS: tuple[SignalKind, ...] = ("impression", "view")
+_VIEW = KINDS.index("view")
 # A batch is read this long after it was written, seconds: ids are given before they are
 # committed, and one that commits later than that is missed.
 SETTLED_SECONDS = 2.0
@@ -42,12 +43,13 @@ async def write(
         first = 3 + len(values)
         rows.append(
             f"(${first}, $1, $2, ${first + 1}::text[], ${first + 2}::text[],"
-            f" ${first + 3}::smallint[])"
+            f" ${first + 3}::smallint[], ${first + 4}::text[])"
         )
         lead_ids, user_ids, kinds = zip(*sightings, strict=True)
-        values += [market, list(lead_ids), list(user_ids), list(kinds)]
+        viewers = sorted({each.user_id for each in sightings if each.kind == _VIEW})
+        values += [market, list(lead_ids), list(user_ids), list(kinds), viewers or None]
     await connection.execute(
-        "INSERT INTO demand_signals (market, at, replica, lead_ids, user_ids, kinds)"
+        "INSERT INTO demand_signals (market, at, replica, lead_ids, user_ids, kinds, viewer_ids)"
         f" VALUES {', '.join(rows)}",
         at,
         replica,

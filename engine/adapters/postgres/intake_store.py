@@ -13,6 +13,7 @@ from engine.adapters.postgres.book_store import LOAD_CHUNK, PLANNED_BY_KEY
 from engine.intake.prepared import Prepared, Stated
 from engine.intake.record import FieldNote, Rejected
 from engine.market.answers import Request
+from engine.market.instant import from_datetime
 from engine.market.listing import Listing
 
 RecordKey = tuple[str, str]
@@ -27,12 +28,14 @@ _STATED_COLUMNS = "lead_id, source, source_id, trust, seats, record, quality, no
 
 
 class KnownRecord(NamedTuple):
-    """What is kept of a record; `modified` is RFC 3339 UTC, `digests` what it is known by."""
+    """What is kept of a record; `modified` is RFC 3339 UTC, `digests` what it is known by.
+    `first_seen_us` in µs since the epoch."""
 
     content_hash: str
     lead_id: str | None
     modified: str | None
     digests: frozenset[bytes]
+    first_seen_us: int
 
 
 class MatchRow(NamedTuple):
@@ -81,14 +84,17 @@ class IntakeStore:
             "SELECT r.source, r.source_id, r.content_hash, r.lead_id,"
             " r.record->>'modification_timestamp',"
             " ARRAY(SELECT m.digest FROM match_rows m WHERE m.market = r.market"
-            " AND m.source = r.source AND m.source_id = r.source_id)"
+            " AND m.source = r.source AND m.source_id = r.source_id), r.first_seen_at"
             " FROM source_records r JOIN unnest($1::text[], $2::text[]) u(source, source_id)"
             " ON r.market = $3 AND r.source = u.source AND r.source_id = u.source_id",
             *_columns(keys),
             self.market,
         )
         return {
-            (row[0], row[1]): KnownRecord(row[2], row[3], row[4], frozenset(row[5])) for row in rows
+            (row[0], row[1]): KnownRecord(
+                row[2], row[3], row[4], frozenset(row[5]), from_datetime(row[6])
+            )
+            for row in rows
         }
 
     async def stated(self, lead_ids: Sequence[str]) -> dict[str, dict[RecordKey, Stated]]:

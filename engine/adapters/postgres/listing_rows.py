@@ -62,3 +62,12 @@ UPDATE_LEADS = (
     )
     + f" FROM {_unnest(2)} WHERE l.lead_id = u.lead_id"
 )
+
+FACT_COLUMNS = ", ".join(LISTING_COLUMNS)
+"""Of `leads`, for `listing_of`."""
+
+
+def listing_of(row: Mapping[str, Any]) -> Listing:
+    """The listing in a row of FACT_COLUMNS, as far as it is public."""
+    found = {name: row[name] for name in LISTING_COLUMNS}
+    return Listing(**{**found, "sources": tuple(found["sources"])})

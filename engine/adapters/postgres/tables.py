@@ -297,6 +297,7 @@ past_holds = Table(
     Column("ended_because", Text, nullable=False),
     Column("forget_at", BigInteger, nullable=False),
     Index(None, "market", "forget_at"),
+    Index(None, "user_id"),
 )
 
 orders = Table(
@@ -451,7 +452,8 @@ price_ticks = Table(
 # --- pricing -------------------------------------------------------------------------
 
 # Who saw which lead, as each replica counted it: parallel arrays. `kinds` are 0 for a lead
-# among others in a search's answer, 1 for one looked at by itself.
+# among others in a search's answer, 1 for one looked at by itself. `viewer_ids` are those of
+# kind 1, each once, so that what one buyer looked at can be found.
 demand_signals = Table(
     "demand_signals",
     metadata,
@@ -468,6 +470,8 @@ demand_signals = Table(
     Column("lead_ids", ARRAY(Text), nullable=False),
     Column("user_ids", ARRAY(Text), nullable=False),
     Column("kinds", ARRAY(SmallInteger), nullable=False),
+    Column("viewer_ids", ARRAY(Text)),
+    Index("demand_signals_viewer_ids_idx", "viewer_ids", postgresql_using="gin"),
 )
 
 # What a market's agent knows, and up to where of journal and signals it knows it. A newer
@@ -564,6 +568,14 @@ match_rows = Table(
     Column("source_id", Text, primary_key=True),
     Column("digest", LargeBinary, primary_key=True),
     Column("features", LargeBinary, nullable=False),
+    # The transaction that wrote it: whoever reads on misses none that commits late.
+    Column(
+        "written_in",
+        BigInteger,
+        nullable=False,
+        server_default=text("(pg_current_xact_id()::text)::bigint"),
+    ),
+    Index(None, "written_in"),
 )
 
 # What the intake knows of each lead: whether it had the book offer it, and where it went.

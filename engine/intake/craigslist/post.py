@@ -13,6 +13,7 @@ from engine.intake.craigslist.attributes import Attributes, Fact, read_attribute
 from engine.intake.craigslist.nodes import attribute_at, one_line, text_at
 from engine.intake.craigslist.page import SOURCE, Page
 from engine.intake.craigslist.sections import BY_OWNER, is_for_rent, section_in
+from engine.intake.picture_ids import picture_ids
 from engine.intake.property_kinds import property_kind
 from engine.intake.readings import (
     coordinates_of,
@@ -39,6 +40,7 @@ _ATTRIBUTES = ".attrgroup > span, .attrgroup > .attr"
 # read to its end.
 _ATTRIBUTES_MAX = 100
 _INFOS_MAX = 20
+_PICTURES_MAX = 100
 # What stands on lines of its own.
 _BLOCKS = "hr, p, div, li, h1, h2, h3, h4, h5, h6, tr, blockquote, pre"
 _DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
@@ -105,6 +107,7 @@ def _record(page: Page, source_id: str, title: str, section: str | None) -> Sour
         originating_system_name=SOURCE,
         posted_at=posted,
         modification_timestamp=updated or posted,
+        pictures=_pictures(tree),
         contact=_contact(
             page,
             said,
@@ -119,6 +122,13 @@ def _record(page: Page, source_id: str, title: str, section: str | None) -> Sour
         notes=_notes(page, said),
         extra=_extra(page, said, section, for_rent, _neighborhood(heading)),
     )
+
+
+def _pictures(tree: LexborHTMLParser) -> tuple[str, ...]:
+    """Of the thumbnails; a post with one picture shows it alone."""
+    links = (node.attributes.get("href") for node in tree.css("#thumbs a.thumb")[:_PICTURES_MAX])
+    shown = (node.attributes.get("src") for node in tree.css("figure.iw img")[:_PICTURES_MAX])
+    return picture_ids(links) or picture_ids(shown)
 
 
 def _kind(

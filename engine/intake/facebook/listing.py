@@ -19,6 +19,7 @@ from engine.intake.facebook.rooms import (
     rooms_of,
 )
 from engine.intake.home_place import Place, place_of
+from engine.intake.picture_ids import picture_ids
 from engine.intake.portal_home import moment_of_milliseconds, real_name
 from engine.intake.property_kinds import property_kind
 from engine.intake.readings import (
@@ -122,6 +123,9 @@ def _record(
         originating_system_name=SOURCE,
         posted_at=posted,
         modification_timestamp=posted,
+        pictures=picture_ids(
+            cell_in(photo, "image", "uri") for photo in objects_in(listing, "listing_photos")
+        ),
         contact=Contact(
             name=real_name(cell_in(listing, "marketplace_listing_seller", "name")),
             unparsed_address=place.line,

@@ -10,6 +10,7 @@ import msgspec
 
 from engine.intake.home_place import Place, place_of
 from engine.intake.listing_status import standing
+from engine.intake.picture_ids import picture_ids
 from engine.intake.portal_home import Cell, PortalHome, real_email, real_name, real_phone
 from engine.intake.readings import (
     area_of,
@@ -89,6 +90,7 @@ def home_of_row(row: dict[str, Any]) -> PortalHome:
         phone=lister.phone,
         email=lister.email,
         url=page_url(first_stated(row.get("url"), row.get("href"), row.get("permalink"))),
+        pictures=picture_ids(each.get("href") for each in objects_in(row, "photos")),
         is_sample=is_true(row.get("is_sample")),
         notes={
             "standard_status": status_note,

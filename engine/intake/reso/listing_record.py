@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from engine.intake.document import Document, Parsed
+from engine.intake.picture_ids import picture_ids
 from engine.intake.property_kinds import property_kind
 from engine.intake.readings import (
     bedrooms_of,
@@ -102,6 +103,7 @@ def _record(
         originating_system_name=row.text("OriginatingSystemName", "originating_system_name"),
         posted_at=_posted_at(row),
         modification_timestamp=rfc3339(row.moment(MODIFIED, "modification_timestamp")),
+        pictures=picture_ids(each.get("MediaURL") for each in row.objects("Media")),
         contact=_contact(row, place),
         content_hash=digest,
         fetched_at=document.fetched_at,

@@ -89,6 +89,11 @@ class Row:
             self.note(field, "wrong-type", 0.0)
         return moment
 
+    def objects(self, name: str) -> list[dict[str, Any]]:
+        """The objects of an expanded collection; none if it did not come along."""
+        value = self._values.get(name)
+        return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
     def denies(self, name: str) -> bool:
         """Whether a flag says no, in whatever writing: a seller's no is not to be missed."""
         value = self._values.get(name)

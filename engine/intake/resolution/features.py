@@ -51,7 +51,8 @@ class MatchFeatures(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     `street` hashes the name without direction and suffix, `whole_street` with them,
     `street_letters` has a bit for each of its letter pairs. `text` holds 24
     little-endian 16-bit minima of word-triple hashes, empty for too little text; `letters`
-    hashes all its letters, if there are at least 50.
+    hashes all its letters, if there are at least 50. `images` holds little-endian hashes of
+    what its source calls its pictures, at most 24; nothing is resolved by them.
     """
 
     identity: int
@@ -81,6 +82,7 @@ class MatchFeatures(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     listing: int = 0
     text: bytes = b""
     letters: int = 0
+    images: bytes = b""
 
 
 def features_of(record: SourceRecord, *, stable_ids: bool) -> MatchFeatures:
@@ -119,6 +121,7 @@ def features_of(record: SourceRecord, *, stable_ids: bool) -> MatchFeatures:
         listing=hash32(_plain(record.listing_id)),
         text=text_sketch(record.remarks),
         letters=hash32(letters_of(record.remarks)),
+        images=b"".join(hash32(each).to_bytes(4, "little") for each in record.pictures),
     )
 
 

@@ -10,14 +10,19 @@ import msgspec
 
 from engine.intake.sample_world.buildings import DOORS, plan_of, shows_its_plan, unit_of
 from engine.intake.sample_world.home import Home, Person
+from engine.intake.sample_world.lookalikes import honest_price
 from engine.intake.sample_world.offers import plan_posts, posts_of_a_scam, sightings_of
-from engine.intake.sample_world.people import agent_of, manager_of, owner_of, scammer_of
+from engine.intake.sample_world.people import agent_of, manager_of, owner_of
 from engine.intake.sample_world.places import Neighbourhood, neighbourhoods_of
+from engine.intake.sample_world.scams import Victim, plot_of
 from engine.market_directory import Market
 
 _DEGREES_PER_HOUSE_NUMBER = 2.2e-6
 _HOUSE_NUMBER_MOST = 9_000
 _SCAM_SHARE = 0.04
+# How far back a home of the wanted kind is sought, and how far away another one stands.
+_VICTIMS_TRIED = 8
+_NEIGHBOUR_STEPS = 40
 _TWIN_SHARE = 0.015
 _RENTED_SHARE = 0.45
 _BY_OWNER_SHARE = 0.14
@@ -50,10 +55,10 @@ class HomeBuilder:
         rng = random.Random(f"{self._seed}/{index}")
         home = self._honest(index, rng)
         if home.for_rent and rng.random() < _SCAM_SHARE:
-            return self._scam(home, rng)
+            return self._scam(home)
         if rng.random() < _TWIN_SHARE:
             return self._twin(home)
-        return home
+        return msgspec.structs.replace(home, price=honest_price(home))
 
     def _honest(self, index: int, rng: random.Random) -> Home:
         market = self.markets[index % len(self.markets)]
@@ -158,25 +163,63 @@ class HomeBuilder:
             price=_price(home.market, other.living_area, rng.uniform(0.9, 1.15), for_rent=for_rent),
             sightings=sightings_of(home.index, home.market, rng, for_rent=for_rent, by_owner=False),
             twin_of=other_index,
+            picture_key=other.pictures_named,
         )
 
-    def _scam(self, home: Home, rng: random.Random) -> Home:
-        kind = rng.choice(("price-bait", "advance-fee", "clone"))
-        victim_index = home.index - len(self.markets)
-        if kind == "clone" and victim_index >= 0:
-            victim = self._honest(victim_index, random.Random(f"{self._seed}/{victim_index}"))
-            home = self._for_rent(msgspec.structs.replace(victim, index=home.index), rng)
-        elif kind == "clone":
-            kind = "price-bait"
+    def _scam(self, home: Home) -> Home:
+        rng = random.Random(f"{self._seed}/{home.index}/scam")
+        plot = plot_of(self._seed, home.market, home.index, rng)
+        victim = self._victim(home, plot.kind.victim)
+        scam, clone_of = plot.kind.name, None
+        if plot.kind.victim in {"let", "sold"}:
+            if victim is None:
+                scam = "price-bait"
+            else:
+                home = self._in_place_of(victim, home, plot.kind.victim, rng)
+                clone_of = victim.index
+        shown = victim if plot.shows_victims_pictures else None
+        elsewhere = self._neighbour(home) if plot.point_elsewhere else None
         return msgspec.structs.replace(
             home,
-            price=max(250, round(home.price * rng.uniform(0.38, 0.62) / 5) * 5),
-            person=scammer_of(self._seed, home.market, rng),
+            price=max(250, round(home.price * plot.share_asked / 5) * 5),
+            person=plot.person,
             agent=None,
+            text_seed=home.text_seed if plot.text_seed is None else plot.text_seed,
+            latitude=(elsewhere or home).latitude,
+            longitude=(elsewhere or home).longitude,
             sightings=posts_of_a_scam(home.index, rng),
-            scam=kind,
-            clone_of=victim_index if kind == "clone" else None,
+            scam=scam,
+            clone_of=clone_of,
+            days_listed=_later(home, victim, rng),
+            picture_key=shown.pictures_named if shown else f"{home.index:07x}{home.text_seed:08x}",
         )
+
+    def _victim(self, home: Home, sought: Victim) -> Home | None:
+        """The nearest home before it in the market's count that is what is sought."""
+        if sought == "none":
+            return None
+        for step in range(1, _VICTIMS_TRIED + 1):
+            index = home.index - step * len(self.markets)
+            if index < 0:
+                return None
+            victim = self._honest(index, random.Random(f"{self._seed}/{index}"))
+            if sought != "sold" or not victim.for_rent:
+                return victim
+        return None
+
+    def _neighbour(self, home: Home) -> Home | None:
+        """A home of the market that is somewhere else."""
+        index = home.index - _NEIGHBOUR_STEPS * len(self.markets)
+        return None if index < 0 else self._honest(index, random.Random(f"{self._seed}/{index}"))
+
+    def _in_place_of(self, victim: Home, home: Home, sought: Victim, rng: random.Random) -> Home:
+        """The victim's home for rent, in the victim's words unless it was sold."""
+        taken = self._for_rent(msgspec.structs.replace(victim, index=home.index), rng)
+        if sought == "sold":
+            return msgspec.structs.replace(
+                taken, text_seed=home.text_seed, days_listed=home.days_listed
+            )
+        return taken
 
     def _for_rent(self, home: Home, rng: random.Random) -> Home:
         """The home at a rent, its own if it has one."""
@@ -184,6 +227,11 @@ class HomeBuilder:
             return home
         rent = _price(home.market, home.living_area, rng.uniform(0.9, 1.15), for_rent=True)
         return msgspec.structs.replace(home, for_rent=True, for_sale_by_owner=False, price=rent)
+
+
+def _later(home: Home, victim: Home | None, rng: random.Random) -> int:
+    """How many days a scam is listed: who is copied was there before, nearly always."""
+    return home.days_listed if victim is None else rng.randrange(0, max(1, victim.days_listed))
 
 
 def _streets_of(areas: tuple[Neighbourhood, ...]) -> tuple[tuple[Neighbourhood, str], ...]:

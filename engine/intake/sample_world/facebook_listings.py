@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.intake.facebook.listing import HOME_SALES, RENTALS
+from engine.intake.sample_world.pictures import picture_urls
 from engine.intake.sample_world.seen import Seen
 
 LISTINGS_PER_ANSWER = 100
@@ -52,7 +53,7 @@ def _listing(seen: Seen, as_of: datetime) -> dict[str, Any]:
         "unit_area_info": f"{seen.living_area:,} square feet" if seen.living_area else None,
         "redacted_description": {"text": seen.remarks} if seen.remarks else None,
         "marketplace_listing_seller": {"name": seen.person.name} if seen.person else None,
-        "listing_photos": [{"image": {"uri": f"sample:{n}"}} for n in range(seen.images)],
+        "listing_photos": [{"image": {"uri": url}} for url in picture_urls(seen)],
         "creation_time": int(posted.timestamp()),
         "is_sold": seen.status == "Closed",
         "is_pending": seen.status == "Pending",

@@ -26,10 +26,11 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 class Home(msgspec.Struct, frozen=True, kw_only=True):
     """The truth of a home. Prices are whole USD (a month if for rent), areas square feet.
 
-    `scam` names the kind of a fraudulent offer, None for an honest one: `price-bait` (far
-    below value), `advance-fee` (money before a viewing), `clone` (the place and text of
-    the honest home `clone_of` under another contact, at a lower price). `twin_of` is the
-    home that is the same property on other terms: for lease and for sale are two leads.
+    `scam` names the kind of a fraudulent offer (`scams.py`), None for an honest one. A
+    `clone` has the place and text of the honest home `clone_of` under another contact, at a
+    lower price; one of a home `sold-relisted` its place alone. `twin_of` is the home that is
+    the same property on other terms: for lease and for sale are two leads. `picture_key` is
+    the home that the pictures are of, if they are not its own.
     `person` makes the offer; where there is an `agent`, portals show the agent instead.
     Homes of one plan of a managed building may share their `text_seed`; posts of the one
     that `shows_its_plan` name no unit, and some of the others' name the `office_unit`.
@@ -65,3 +66,13 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
     office_unit: str | None = None
     clone_of: int | None = None
     twin_of: int | None = None
+    picture_key: str | None = None
+
+    @property
+    def pictures_named(self) -> str:
+        """What the names of its pictures begin with: homes of one plan of a managed building
+        are shown by the same ones."""
+        if self.picture_key is not None:
+            return self.picture_key
+        plan = f"{self.text_seed:08x}"
+        return plan if self.is_managed else f"{self.index:07x}{plan}"

@@ -17,6 +17,7 @@ _ID_BASES = {
     "fsbo": 600_000_000,
 }
 _REPOST_SHARE = 0.15
+_SCAM_IS_SOCIAL_SHARE = 0.3
 # The market's own source, which is named like the market.
 _LOCAL = "local"
 _SHARES_RENT = {"craigslist": 0.42, "facebook": 0.17, "zillow": 0.28, "redfin": 0.23,
@@ -53,7 +54,11 @@ def plan_posts(
 
 
 def posts_of_a_scam(index: int, rng: random.Random) -> tuple[Sighting, ...]:
-    return tuple(Sighting("craigslist", _post_id(index, n)) for n in range(rng.randrange(1, 4)))
+    """Up to three posts, sometimes an offer on the social market too."""
+    posts = [Sighting("craigslist", _post_id(index, n)) for n in range(rng.randrange(1, 4))]
+    if rng.random() < _SCAM_IS_SOCIAL_SHARE:
+        posts.append(Sighting("facebook", str(_FACEBOOK_ID_BASE + index * COPIES_MAX)))
+    return tuple(posts)
 
 
 def _sightings_at(

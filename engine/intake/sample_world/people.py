@@ -9,10 +9,12 @@ from engine.intake.sample_world.home import Person
 
 AGENTS = 400
 LANDLORDS = 300
-_SCAMMERS = 40
+_SCAMMERS = 12
+_CROOKS_ANYWHERE = 16
 _LANDLORD_SHARE = 0.06
 _OWNER_EXTENSION, _EXTENSION = 10_000, 1_000
 _MAILBOX = 90_000_000
+_OFFSETS = {"landlord": 0, "agent": 1_000, "manager": 2_000, "scammer": 8_000, "anywhere": 8_500}
 
 
 def owner_of(seed: int, market: str, index: int, rng: random.Random) -> Person:
@@ -39,10 +41,22 @@ def scammer_of(seed: int, market: str, rng: random.Random) -> Person:
     return _one_of(seed, market, "scammer", rng.randrange(_SCAMMERS))
 
 
+def crook_anywhere(seed: int, rng: random.Random) -> Person:
+    """One of those who offer in every market under the same phone."""
+    number = rng.randrange(_CROOKS_ANYWHERE)
+    return _one_of(seed, tuple(AREA_CODES)[number % len(AREA_CODES)], "anywhere", number)
+
+
+def fresh_crook_of(market: str, index: int, rng: random.Random) -> Person:
+    """Under a phone that nobody else has, as an owner is."""
+    name = _name(rng)
+    return _reachable(name, market, rng.randrange(100), _OWNER_EXTENSION + index, index)
+
+
 def _one_of(seed: int, market: str, role: str, number: int) -> Person:
     rng = random.Random(f"{seed}/{market}/{role}/{number}")
     # Extensions of a role lie together, below those of the owners.
-    offset = {"landlord": 0, "agent": 1_000, "manager": 2_000, "scammer": 8_000}[role] + number
+    offset = _OFFSETS[role] + number
     return _reachable(
         _name(rng), market, rng.randrange(100), _EXTENSION + offset, _MAILBOX + offset
     )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from html import escape
 
 from engine.intake.readings import rfc3339
+from engine.intake.sample_world.pictures import picture_urls
 from engine.intake.sample_world.seen import Seen
 
 _SECTIONS = {
@@ -80,7 +81,7 @@ def post_page(seen: Seen, *, as_of: datetime) -> bytes:
         price="" if seen.price is None else f'<span class="price">${seen.price:,}</span> ',
         rooms=_rooms(seen),
         city=escape(seen.city or ""),
-        thumbs='<a class="thumb" href="#"></a>' * seen.images,
+        thumbs="".join(f'<a class="thumb" href="{url}"></a>' for url in picture_urls(seen)),
         map_box=_map_box(seen),
         bubbles=_bubbles(seen),
         kind="" if seen.sub_type is None else f"<span>{_WORDS[seen.sub_type]}</span>",

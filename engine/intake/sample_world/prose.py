@@ -58,11 +58,6 @@ _ADDED = (
     "Back on the market after a buyer's financing fell through.",
     "More pictures on request.",
 )
-_ADVANCE_FEE = (
-    "I am abroad for work, so wire the deposit and my agent mails you the keys.",
-    "Pay the first month by gift card to reserve, viewings are not possible now.",
-    "Send the deposit by money transfer today, the lease follows by e-mail.",
-)
 _DIGIT_NAMES = {digit: word for word, digit in DIGIT_WORDS.items() if word != "oh"}
 _LONG_DIRECTIONS = {short: long.capitalize() for long, short in DIRECTIONALS.items()}
 _LONG_SUFFIXES = {
@@ -106,10 +101,6 @@ def edited(lines: list[str], rng: random.Random) -> list[str]:
     if rng.random() < 0.5:
         changed.insert(0, rng.choice(_ADDED))
     return changed
-
-
-def fee_demand(rng: random.Random) -> str:
-    return rng.choice(_ADVANCE_FEE)
 
 
 def invitation(person: Person, place: str | None, rng: random.Random) -> str:

@@ -6,8 +6,10 @@ import json
 import math
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from engine.intake.readings import rfc3339
+from engine.intake.sample_world.pictures import picture_urls
 from engine.intake.sample_world.seen import Seen
 
 _ROWS_PER_PAGE = 500
@@ -37,7 +39,7 @@ def reso_pages(
         yield name, "application/json", json.dumps(page).encode()
 
 
-def _facts(seen: Seen) -> dict[str, Cell]:
+def _facts(seen: Seen) -> dict[str, Any]:
     baths = seen.bathrooms
     return {
         "ListingKey": seen.source_id,
@@ -59,6 +61,7 @@ def _facts(seen: Seen) -> dict[str, Cell]:
         "ParcelNumber": seen.parcel_number,
         "PublicRemarks": seen.remarks,
         "PhotosCount": seen.images,
+        "Media": [{"MediaURL": url} for url in picture_urls(seen)],
         "SampleYN": True,
     }
 

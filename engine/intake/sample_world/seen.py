@@ -13,15 +13,16 @@ import msgspec
 
 from engine.intake.sample_world.habits import CLASSIFIEDS, Habits, habits_of
 from engine.intake.sample_world.home import Home, Person, Sighting
+from engine.intake.sample_world.lookalikes import honest_line
 from engine.intake.sample_world.prose import (
     edited,
-    fee_demand,
     invitation,
     lines_of,
     street_writing,
     title_of,
     unit_writing,
 )
+from engine.intake.sample_world.scam_prose import scam_lines
 from engine.intake.sample_world.slips import (
     area_off,
     kin_of,
@@ -72,6 +73,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     parcel_number: str | None = None
     status: str = "Active"
     images: int = 0
+    pictures: tuple[str, ...] = ()
 
     @property
     def street_line(self) -> str | None:
@@ -88,6 +90,8 @@ def as_seen(home: Home, sighting: Sighting) -> Seen:
     place = _place(home, habits, rng)
     person = _person(home, habits, rng)
     title, remarks = _text(home, sighting, habits, place, person, rng)
+    posted_days_ago = max(0, home.days_listed - rng.randrange(0, 10))
+    images = 1 + rng.randrange(9)
     return Seen(
         home_index=home.index,
         market=home.market,
@@ -100,9 +104,10 @@ def as_seen(home: Home, sighting: Sighting) -> Seen:
         person=person,
         title=title,
         remarks=remarks,
-        posted_days_ago=max(0, home.days_listed - rng.randrange(0, 10)),
+        posted_days_ago=posted_days_ago,
         by_owner=home.for_sale_by_owner,
-        images=1 + rng.randrange(9),
+        images=images,
+        pictures=tuple(f"{home.pictures_named}_{number:02d}p" for number in range(images)),
     )
 
 
@@ -281,8 +286,10 @@ def _text(
         lines = edited(lines, rng)
     if rng.random() < habits.text_cut:
         lines = lines[: rng.randrange(3, 6)]
-    if home.scam == "advance-fee":
-        lines.append(fee_demand(rng))
+    if home.scam is not None:
+        lines += scam_lines(home, rng)
+    elif line := honest_line(home):
+        lines.append(line)
     if person is not None:
         lines.append(invitation(person, _written(place), rng))
     said = home.scam is not None or rng.random() < habits.text

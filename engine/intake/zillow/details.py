@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from engine.intake.home_place import Place, place_of
+from engine.intake.picture_ids import picture_ids
 from engine.intake.portal_home import Cell, PortalHome, lot_square_feet, real_email, real_phone
 from engine.intake.readings import moment_of, price_of, rfc3339, text_of
 from engine.intake.record import FieldNote
@@ -88,6 +89,7 @@ def home_of_property(row: Mapping[str, Any]) -> PortalHome:
         phone=lister.phone,
         email=lister.email,
         url=page_url(first_stated(row.get("url"), row.get("hdpUrl"))),
+        pictures=picture_ids(each.get("url") for each in objects_in(row, "miniCardPhotos")),
         is_sample=is_true(row.get("is_sample")),
         notes={
             "standard_status": note,

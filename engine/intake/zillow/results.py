@@ -8,6 +8,7 @@ import msgspec
 
 from engine.intake.document import Document
 from engine.intake.home_place import Place, place_in_line, place_of
+from engine.intake.picture_ids import picture_ids
 from engine.intake.portal_home import (
     PortalHome,
     before,
@@ -82,6 +83,7 @@ def _home(row: dict[str, Any], document: Document) -> PortalHome:
         phone=lister.get("agentPhoneNumber"),
         email=lister.get("agentEmail"),
         url=page_url(row.get("detailUrl")),
+        pictures=picture_ids([row.get("imgSrc")]),
         is_sample=is_true(row.get("is_sample")),
         notes={"standard_status": note},
         extra={

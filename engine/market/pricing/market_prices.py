@@ -225,6 +225,8 @@ class MarketPrices:
         columns.is_offered[row] = True
         self._unvalued[event.lead_id] = Unvalued(event.lead_id, event.listing, event.max_buyers)
         self._dirty.add(row)
+        if event.unseen:
+            return
         for user_id in self.resting.missed(event.listing, event.price, event.max_buyers):
             considered = self._considered(row, user_id, at, None, 1.0)
             if considered is not None:

@@ -38,7 +38,7 @@ async def search_leads(call: CurrentCall, query: Annotated[LeadQuery, Query()]) 
     page = await search.leads(
         deps.pool, wanted, after=_resume(wanted, position), limit=query.limit, facets=facets
     )
-    _saw(call, page.items)
+    saw(call, page.items)
     found: dict[str, Any] = {
         "items": page.items,
         "next_cursor": encode_cursor(deps, identity, _position(page.after)),
@@ -71,7 +71,7 @@ async def get_price(call: CurrentCall) -> Answer:
     return answer({"lead_id": lead_id, **explained(found, time.time_ns() // 1000)})
 
 
-def _saw(call: Call, teasers: list[dict[str, Any]]) -> None:
+def saw(call: Call, teasers: list[dict[str, Any]]) -> None:
     """What buyers see is a sign of demand; what administrators look at is none."""
     if call.user.role == "buyer":
         call.deps.sightings.in_answer(call.user.user_id, teasers)
@@ -86,7 +86,7 @@ def _search(deps: Deps, query: LeadQuery) -> Search:
     """Raises Problem `validation` naming the parameter that can't be."""
     if query.market is not None and query.market not in deps.markets:
         raise invalid("query.market", f"unknown market; known are {', '.join(deps.markets)}")
-    near = _near(query.near)
+    near = point_of(query.near)
     if query.radius_m is not None and near is None:
         raise invalid("query.radius_m", "needs near=lat,lon")
     if query.sort == "distance" and near is None:
@@ -99,8 +99,8 @@ def _search(deps: Deps, query: LeadQuery) -> Search:
         near=near,
         radius_m=query.radius_m,
         bbox=_bbox(query.bbox),
-        property_types=_split(query.property_type),
-        sources=_split(query.source),
+        property_types=split(query.property_type),
+        sources=split(query.source),
         lead_states=_listed("lead_state", query.lead_state, SHOWN_STATES) or DEFAULT_STATES,
         ranges=_ranges(query),
         sort=query.sort,
@@ -119,7 +119,7 @@ def _ranges(query: LeadQuery) -> dict[str, int]:
     return ranges
 
 
-def _near(text: str | None) -> tuple[float, float] | None:
+def point_of(text: str | None) -> tuple[float, float] | None:
     if text is None:
         return None
     latitude, longitude = (float(part) for part in text.split(","))
@@ -143,13 +143,13 @@ def _degrees(location: str, latitude: float, longitude: float) -> None:
         raise invalid(location, "latitude is -90 to 90, longitude -180 to 180")
 
 
-def _split(values: list[str]) -> tuple[str, ...]:
+def split(values: list[str]) -> tuple[str, ...]:
     parts = (part.strip() for value in values for part in value.split(","))
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
 def _listed(name: str, values: list[str], known: tuple[str, ...]) -> tuple[str, ...]:
-    parts = _split(values)
+    parts = split(values)
     if set(parts) - set(known):
         raise invalid(f"query.{name}", f"each is one of {', '.join(known)}")
     return parts

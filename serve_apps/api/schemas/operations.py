@@ -23,9 +23,11 @@ class Readiness(AnswerModel):
 
 
 class LeadDecision(RequestModel):
-    """Why an admin takes a lead out of trade or back into it."""
+    """Why an admin takes a lead out of trade or back into it. `is_scam`, where it is said, is
+    kept as what the models of scams are to learn from it; only an approval says no."""
 
     reason: Name | None = None
+    is_scam: bool | None = None
 
 
 class DecidedLead(AnswerModel):

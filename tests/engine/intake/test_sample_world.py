@@ -15,6 +15,7 @@ from engine.intake.parsers import PARSERS
 from engine.intake.placement import place
 from engine.intake.record import Signal, SourceRecord
 from engine.intake.sample_world import Home, SampleWorld
+from engine.intake.sample_world.scams import KINDS
 from engine.intake.sample_world.world import RENDERERS
 from engine.mapping_directory import load_mappings
 from engine.market_directory import Market, load_markets
@@ -122,9 +123,8 @@ def test_homes_stand_in_their_market_and_share_no_door() -> None:
     homes = [home for home in world(size=4000).homes if not _is_copy(home)]
     assert all(MARKETS[home.market].contains(home.latitude, home.longitude) for home in homes)
     assert len({(home.street, home.unit, home.postal_code) for home in homes}) == len(homes)
-    assert {home.scam for home in world(size=4000).homes} == {
-        None, "price-bait", "advance-fee", "clone",
-    }  # fmt: skip
+    kinds = {home.scam for home in world(size=8000).homes}
+    assert kinds == {None, *(kind.name for kind in KINDS)}
 
 
 def _is_copy(home: Home) -> bool:
@@ -141,7 +141,8 @@ def test_copies_of_a_home_are_offers_of_their_own() -> None:
         assert copy.clone_of is not None
         victim = sample.homes[copy.clone_of]
         if not _is_copy(victim) and victim.scam is None:
-            assert copy.text_seed == victim.text_seed
+            assert (copy.text_seed == victim.text_seed) == (copy.scam == "clone")
+            assert (copy.street, copy.unit) == (victim.street, victim.unit)
             assert copy.person != victim.person
     for copy in twins:
         assert copy.twin_of is not None

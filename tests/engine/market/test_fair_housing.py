@@ -32,6 +32,8 @@ from engine.market.pricing.policy import LeadView, Trials
 from engine.market.pricing.segments import KEY, key_of
 from engine.market.standing_terms import StandingFilter
 from models_ml.fraud.advertiser_features import NAMES as FRAUD_NAMES
+from models_ml.fraud.listing_features import NAMES as LISTING_NAMES
+from models_ml.recommend.settings import FEATURES as RECOMMENDED_BY
 from models_ml.value.features import FEATURES
 from serve_apps.api.feed.feed_filter import KNOWN
 from serve_apps.api.schemas.leads import SHOWN_BY, LeadQuery
@@ -165,14 +167,16 @@ def test_the_list_is_what_the_code_uses() -> None:
     assert set(FACETS) == ALLOWED["facet"].keys()
     assert set(get_args(Sort)) == ALLOWED["ranking"].keys()
     assert [feature.name for feature in FEATURES] == list(ALLOWED["model"])
-    assert set(FRAUD_NAMES) == ALLOWED["fraud"].keys()
+    assert {*FRAUD_NAMES, *LISTING_NAMES} == ALLOWED["fraud"].keys()
+    assert set(RECOMMENDED_BY) == ALLOWED["recommendation"].keys()
     assert {*LeadView._fields, *Trials._fields, *KEY} == ALLOWED["price"].keys()
     assert len(KEY) == len(key_of(Listing()))
 
 
 def test_no_rule_hits_an_allowed_name_unknowingly() -> None:
     """`city` is counted beside a search and can't be filtered by; `age` is the lead's, and
-    `max_buyers` counts nobody in particular; a browser is looked at for fraud alone."""
+    `max_buyers` counts nobody in particular; a browser is looked at for fraud alone, and how
+    often a contact is met elsewhere."""
     both = {
         (use, name)
         for use, names in ALLOWED.items()
@@ -187,4 +191,19 @@ def test_no_rule_hits_an_allowed_name_unknowingly() -> None:
         ("fraud", "odd_mail_browser"),
         ("fraud", "odd_login_browser"),
         ("fraud", "odd_browser_system"),
+        ("fraud", "absent_owner"),
+        ("fraud", "text_other_contact"),
+        ("fraud", "picture_other_contact"),
+        ("fraud", "address_other_contact"),
+        *(
+            ("fraud", f"contact_{name}")
+            for name in (
+                "leads_log",
+                "addresses_log",
+                "markets",
+                "sources",
+                "leads_day_log",
+                "known_days_log",
+            )
+        ),
     }

@@ -17,7 +17,9 @@ from actors.desks import DeskUnavailable
 from actors.intake_desk import IntakeDesk
 from actors.intake_turn import Split
 from actors.lead_book import LeadBook
+from actors.models import Recommends
 from engine.adapters.postgres.accounts import ensure_admin
+from engine.adapters.postgres.fraud_scores import Word
 from engine.market.commands import Command, ListLead
 from engine.market.listing import Listing
 from engine.market.plan import load_plans
@@ -73,7 +75,7 @@ class Caller:
 class World:
     """One replica over one book per market."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, recommends: Recommends | None = None) -> None:
         self.settings = settings
         self.books: dict[str, LeadBook] = {}
         # Empty: a test that needs a desk starts one.
@@ -83,6 +85,8 @@ class World:
             settings,
             transport=self.transport,
             undo_merge=self.undo_merge,
+            decide_lead=self.decide_lead,
+            recommends=recommends,
             port=0,
             farewell_seconds=0.2,
         )
@@ -99,6 +103,11 @@ class World:
         if market not in self.desks:
             raise DeskUnavailable(f"the {market} desk does not answer")
         return await self.desks[market].undo_merge(merge_id, by)
+
+    async def decide_lead(self, market: str, lead_id: str, word: Word) -> bool:
+        if market not in self.desks:
+            raise DeskUnavailable(f"the {market} desk does not answer")
+        return await self.desks[market].decide(lead_id, word)
 
     async def start(self) -> None:
         plans = load_plans(self.settings.plans_file)
@@ -214,8 +223,8 @@ def world_settings(database_url: str, redis_url: str, **more: Any) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[World]:
-    world = World(settings)
+async def running(settings: Settings, recommends: Recommends | None = None) -> AsyncIterator[World]:
+    world = World(settings, recommends)
     await world.start()
     try:
         yield world

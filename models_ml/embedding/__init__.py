@@ -1,0 +1,1 @@
+"""What leads are about, as vectors: near texts have near vectors."""

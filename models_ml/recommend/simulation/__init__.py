@@ -1,0 +1,1 @@
+"""Simulated buyers with hidden tastes: nobody's purchases are recorded here yet."""
