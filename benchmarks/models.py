@@ -17,9 +17,13 @@ PARTS = ("fraud", "embed", "index", "recommend")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="without: all")
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; without: all")
+    parts = parser.parse_args().parts or PARTS
+    unknown = sorted({*parts} - {*PARTS})
+    if unknown:
+        parser.error(f"no part {unknown[0]!r}; there are {', '.join(PARTS)}")
     ended = []
-    for part in parser.parse_args().parts or PARTS:
+    for part in parts:
         print(f"## {part}\n", flush=True)
         module = f"benchmarks.models_{part}"
         ended.append(subprocess.run([sys.executable, "-m", module], check=False).returncode)
