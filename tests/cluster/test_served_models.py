@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 
 from actors.models import Scored
-from actors.served_models import ROWS_MAX, ServedApp, ServedFraudScorer
 
 
-class EachByAnother(ServedApp):
+class EachByAnother:
     """Answers every call by another version, with thresholds of its own."""
 
     def __init__(self) -> None:
-        super().__init__("fraud", 1.0)
         self.asked: list[int] = []
 
     async def call(self, method: str, *arguments: Any, seconds: float | None = None) -> Any:
@@ -31,12 +29,19 @@ class EachByAnother(ServedApp):
         )
 
 
-async def test_many_leads_go_in_parts_and_nothing_of_any_answer_is_lost() -> None:
+async def test_many_leads_go_in_parts_and_nothing_of_any_answer_is_lost(
+    ray_cluster: None,
+) -> None:
+    # With it comes Ray, which reads its environment once.
+    from actors.served_models import ROWS_MAX, ServedFraudScorer
+
     app = EachByAnother()
     count = ROWS_MAX + 3
     lead_ids = [f"lead {number}" for number in range(count)]
     advertisers: dict[int, Any] = {1: "one", ROWS_MAX + 2: "two"}
-    found = await ServedFraudScorer(app).score(lead_ids, np.zeros((count, 4)), advertisers)
+    found = await ServedFraudScorer(app).score(  # type: ignore[arg-type]
+        lead_ids, np.zeros((count, 4)), advertisers
+    )
     assert app.asked == [ROWS_MAX, 3]
     assert found.versions == [1] * ROWS_MAX + [2] * 3
     assert found.probabilities == [0.1] * ROWS_MAX + [0.2] * 3
