@@ -88,6 +88,10 @@ _OF_OTHERS: Final = (
 )
 FEATURES: Final = (*_OF_HOME, *_OF_TEXT, *_OF_OTHERS)
 NAMES: Final = tuple(feature.name for feature in FEATURES)
+BACKGROUND: Final = frozenset(
+    {"comparables_log", "is_lease", "is_flat", "classifieds_only", "warning", "own_contacts"}
+)
+"""What the others are seen against: it is told to nobody as a reason."""
 inputs("fraud", NAMES)
 
 

@@ -42,6 +42,11 @@ PRECISION_FLAG: Final = 0.5
 PRECISION_QUARANTINE: Final = 0.95
 FLAG_AT_LEAST: Final = 0.1
 """Of leads below it nobody is told why (serve_apps/scoring/fraud_scoring.py)."""
+QUARANTINE_AT_LEAST: Final = 0.9
+"""Worlds are plainer than markets: whatever they say, only what is nearly sure is hidden."""
+PRICE_SPREAD: Final = 0.12
+"""Scale of the noise on ln(price / comparables), Student's t of 3 degrees: what captured rents are
+farther apart than a world's, where a price says more than it does in a market."""
 _EXAMPLES = 4
 _PARAMETERS: Final[dict[str, Any]] = {
     "objective": "binary:logistic",
@@ -132,7 +137,7 @@ def learnt_of(worlds: Sequence[LeadRows], reviewed: Reviewed | None = None) -> L
     """Raises ValueError for reviews of other features."""
     pieces = [
         Learnt(
-            leads.features,
+            with_spread(leads.features, place),
             leads.scam,
             np.array([f"{place}/{each}" for each in leads.advertiser]),
             leads.seen_us > np.median(leads.seen_us),
@@ -151,6 +156,14 @@ def learnt_of(worlds: Sequence[LeadRows], reviewed: Reviewed | None = None) -> L
     )
 
 
+def with_spread(features: Matrix, seed: int) -> Matrix:
+    """Rows with prices as far apart as in a market."""
+    found = features.copy()
+    noise = np.random.default_rng(seed).standard_t(3, len(found)) * PRICE_SPREAD
+    found[:, NAMES.index("price_to_comparables")] += noise.astype(np.float32)
+    return found
+
+
 def fitted(learnt: Learnt, reviewed: int = 0) -> Trained:
     """Raises ValueError if a fold lacks scams or honest leads."""
     margins, judged = left_out(learnt)
@@ -158,7 +171,8 @@ def fitted(learnt: Learnt, reviewed: int = 0) -> Trained:
     chances = 1 / (1 + np.exp(-np.clip(slope * margins[judged] + level, -30, 30)))
     found = threshold(learnt.scam[judged], chances, PRECISION_FLAG)
     flag_at = max(found, FLAG_AT_LEAST)
-    quarantine_at = max(flag_at, threshold(learnt.scam[judged], chances, PRECISION_QUARANTINE))
+    sure = threshold(learnt.scam[judged], chances, PRECISION_QUARANTINE)
+    quarantine_at = max(flag_at, sure, QUARANTINE_AT_LEAST)
     model = bytes(fit(learnt).save_raw("json"))
     precision, recall = curve(learnt.scam[judged], chances, np.ones(len(chances)))
     metadata = Metadata(
