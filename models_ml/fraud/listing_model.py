@@ -160,9 +160,9 @@ def _words(row: Matrix, share: NDArray[np.float32], most: int) -> list[str]:
     for place in np.argsort(-share, kind="stable").tolist():
         if share[place] < _SHARE_LEAST or len(told) == most:
             break
-        counts_what_is_bad = FEATURES[place].monotone == 1
-        is_absent = counts_what_is_bad and not row[place] > 0
-        if not is_absent and FEATURES[place].name not in BACKGROUND:
+        # What is not there, or not known, raises suspicion of nothing that could be told.
+        is_there = abs(row[place]) > 0
+        if is_there and FEATURES[place].name not in BACKGROUND:
             told.append(FEATURES[place].words)
     return told
 

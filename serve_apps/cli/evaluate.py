@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -40,7 +41,14 @@ Report = Annotated[
     Path | None, typer.Option(dir_okay=False, help="Also write the whole report as Markdown.")
 ]
 
-Part = Literal["advertisers", "listings", "captured"]
+
+class Part(StrEnum):
+    """What `aiqleads eval fraud` measures."""
+
+    ADVERTISERS = "advertisers"
+    LISTINGS = "listings"
+    CAPTURED = "captured"
+
 
 _FOLDERS = "name a folder that holds one for each source, such as craigslist/ or zillow/"
 
@@ -163,10 +171,10 @@ def fraud(
     from models_ml.fraud.advertiser_model import write
     from serve_apps.cli.fraud_report import as_json as json_of
     from serve_apps.cli.fraud_report import as_markdown
-    from serve_apps.cli.fraud_trial import PARTS, trial
+    from serve_apps.cli.fraud_trial import trial
 
     try:
-        outcome = trial(train, captures, lambda step: typer.echo(step, err=True), part or PARTS)
+        outcome = trial(train, captures, lambda step: typer.echo(step, err=True), part or [*Part])
     except (NotMeasured, Unusable, ValueError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Final, NamedTuple, get_args
+from typing import NamedTuple
 
 from models_ml.bundle import unpack
 from models_ml.fraud import listing_model
@@ -17,8 +17,6 @@ from models_ml.fraud.listing_evaluate import ListingOutcome, evaluate_listings
 from models_ml.served import PARTS_BYTES_MAX
 from serve_apps.cli.captured_fraud import CapturedFraud, captured_fraud, captured_leads
 from serve_apps.cli.evaluate import Part
-
-PARTS: Final[tuple[Part, ...]] = get_args(Part)
 
 
 class FraudTrial(NamedTuple):
@@ -41,29 +39,29 @@ def trial(
     train: Path | None,
     captures: Path,
     on_step: Callable[[str], None] = lambda _: None,
-    parts: Collection[Part] = PARTS,
+    parts: Collection[Part] = tuple(Part),
 ) -> FraudTrial:
     """Raises NotMeasured if the folders have nothing of what was asked for."""
     began, wanted = time.monotonic(), {*parts}
     not_measured: dict[Part, str] = {}
     advertisers, leads = None, None
-    if "advertisers" in wanted:
+    if Part.ADVERTISERS in wanted:
         try:
             advertisers = evaluate(train, captures, on_step)
         except (NotMeasured, ValueError) as error:
-            not_measured["advertisers"] = str(error)
-    if "captured" in wanted:
+            not_measured[Part.ADVERTISERS] = str(error)
+    if Part.CAPTURED in wanted:
         on_step("captured listings")
         try:
             leads = captured_leads(captures)
         except NotMeasured as error:
-            not_measured["captured"] = str(error)
-    if not_measured and {*not_measured} == wanted - {"listings"}:
+            not_measured[Part.CAPTURED] = str(error)
+    if not_measured and {*not_measured} == wanted - {Part.LISTINGS}:
         raise NotMeasured("; ".join(not_measured.values()))
     for part, reason in not_measured.items():
         on_step(f"{part}: not measured, {reason}")
     listings, model = None, None
-    if "listings" in wanted:
+    if Part.LISTINGS in wanted:
         listings, trained = evaluate_listings(on_step)
         model = listing_model.of_parts(unpack(trained.bundle, PARTS_BYTES_MAX))
     return FraudTrial(

@@ -190,6 +190,7 @@ _EXCUSES: Final[dict[str, re.Pattern[str]]] = {
         rf"\b{_MESSENGER}\b.{{0,20}}\b(?:or|and|also)\b.{{0,10}}\b{_CALLED}\b",
         rf"\bor (?:on |by |via )?{_MESSENGER}\b",
         rf"\b{_MESSENGER} (?:is )?(?:fine|ok|okay|too|also|works)\b",
+        r"\b(?:i|we)(?: can| will| ll)? show (?:it|you|the)\b",
         r"\bver (?:la casa|el apartamento|la propiedad)\b",
     ),
 }

@@ -61,6 +61,7 @@ def test_each_family_is_found(family: str, text: str) -> None:
         "Weekly rates, a tax deposit is required at check in with the first payment.",
         "A large hangout pool and a separate lap pool.",
         "Text or WhatsApp me.",
+        "No calls, I work nights: text me and we show it the same day.",
         "Search my name for other listings.",
         "",
     ],
