@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,17 +16,26 @@ from models_ml.fraud.baselines import Missing, Other, chances, others
 from models_ml.fraud.known_leads import LeadRows
 from models_ml.fraud.listing_features import NAMES
 from models_ml.fraud.listing_model import ListingModel, of_parts
-from models_ml.fraud.listing_train import WORLDS, Learnt, Trained, fitted, learnt_of
+from models_ml.fraud.listing_train import (
+    WORLDS,
+    Learnt,
+    Trained,
+    fitted,
+    learnt_of,
+    with_spread,
+)
 from models_ml.fraud.sample_leads import World, read_worlds
 from models_ml.fraud.scores import Scores, curve, scores
 
 OWN: Final = "listing model"
 RENTALS: Final = "the same, of offers for rent alone"
 LATER: Final = "the same, scored again when all was known"
+SPREAD: Final = "the same, prices as far apart as captured ones"
 PRICE: Final = "price against comparables alone"
 PLAIN: Final = "rules alone"
 PRECISION_LEAST: Final = 0.95
-TEST: Final = World(202, 8_000, False)
+TEST: Final = World(303, 8_000, False)
+_SPREAD_SEED = 303
 _BUNDLE_BYTES_MAX = 64_000_000
 
 Floats = NDArray[np.float64]
@@ -95,6 +106,16 @@ def evaluate_listings(
     *learnt_from, scored = read_worlds(
         [*worlds, test], lambda world: on_step(f"sample world {world.seed} read")
     )
+    return judged(learnt_from, scored, on_step)
+
+
+def judged(
+    learnt_from: Sequence[LeadRows],
+    scored: LeadRows,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> tuple[ListingOutcome, Trained]:
+    """As `evaluate_listings`, of worlds already read. Raises ValueError if either lacks scams or
+    honest leads."""
     learnt = learnt_of(learnt_from)
     on_step("fitting")
     trained = fitted(learnt)
@@ -139,6 +160,7 @@ def _models(
         OWN: of(first, model.probabilities(first.features)),
         RENTALS: of(rentals, model.probabilities(rentals.features)),
         LATER: of(later, model.probabilities(later.features)),
+        SPREAD: of(first, model.probabilities(with_spread(first.features, _SPREAD_SEED))),
     }
     known, missing = _available()
     for other in known:
@@ -160,27 +182,26 @@ def _kinds(
     first: LeadRows,
     on_step: Callable[[str], None],
 ) -> list[KindLeftOut]:
-    found = []
-    for kind in sorted({*first.kind.tolist()} - {""}):
-        on_step(f"without {kind}")
-        rest = learnt.rows(learnt_kinds != kind)
-        blind = fitted(rest)
+    def left_out(kind: str) -> KindLeftOut:
+        blind = fitted(learnt.rows(learnt_kinds != kind))
+        on_step(f"learnt without {kind}")
         other = of_parts(unpack(blind.bundle, _BUNDLE_BYTES_MAX))
         chosen = (first.kind == "") | (first.kind == kind)
         scam = first.scam[chosen]
         with_it, without = chance[chosen], other.probabilities(first.features[chosen])
         ones = np.ones(len(scam))
-        found.append(
-            KindLeftOut(
-                kind,
-                int(scam.sum()),
-                *curve(scam, with_it, ones),
-                float((with_it[scam] >= model.flag_at).mean()),
-                *curve(scam, without, ones),
-                float((without[scam] >= other.flag_at).mean()),
-            )
+        return KindLeftOut(
+            kind,
+            int(scam.sum()),
+            *curve(scam, with_it, ones),
+            float((with_it[scam] >= model.flag_at).mean()),
+            *curve(scam, without, ones),
+            float((without[scam] >= other.flag_at).mean()),
         )
-    return found
+
+    # XGBoost learns outside the interpreter's lock, by one thread each.
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(pool.map(left_out, sorted({*first.kind.tolist()} - {""})))
 
 
 def _at(name: str, at: float, chance: Floats, scam: Flags) -> AtThreshold:

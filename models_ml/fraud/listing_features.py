@@ -30,7 +30,7 @@ _CLASSIFIEDS = frozenset({"craigslist", "facebook"})
 
 class Feature(NamedTuple):
     """`monotone`: +1 if more of it is never less suspicious, -1 never more, 0 either way. `words`
-    say in a reason what it is; one that counts what is suspicious gives no reason at 0."""
+    say in a reason what it is; what is 0 or unknown is none."""
 
     name: str
     monotone: Literal[-1, 0, 1]
@@ -88,6 +88,11 @@ _OF_OTHERS: Final = (
 )
 FEATURES: Final = (*_OF_HOME, *_OF_TEXT, *_OF_OTHERS)
 NAMES: Final = tuple(feature.name for feature in FEATURES)
+BACKGROUND: Final = frozenset(
+    {"comparables_log", "is_lease", "is_flat", "classifieds_only", "warning"}
+    | {"own_contacts", "contact_sources", "contact_known_days_log"}
+)
+"""What the others are seen against: it is told to nobody as a reason."""
 inputs("fraud", NAMES)
 
 

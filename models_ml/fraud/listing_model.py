@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,8 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models_ml.artefact import Unusable, loaded, vouched
-from models_ml.fraud.listing_features import FEATURES, NAMES, SCHEMA
+from models_ml.artefact import Unusable, bounded, loaded, vouched
+from models_ml.bundle import unpack
+from models_ml.fraud.listing_features import BACKGROUND, FEATURES, NAMES, SCHEMA
 from models_ml.reference import PART, Reference, from_bytes, to_bytes
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MODEL_FILE: Final = "listing.json"
 METADATA_FILE: Final = "listing.meta.json"
-PACKAGED: Final = "listing.bundle"
+PACKAGED: Final = Path(__file__).with_name("listing.bundle")
 REASONS_MAX: Final = 5
 _BYTES_MAX = {MODEL_FILE: 16_000_000, METADATA_FILE: 1_000_000, PART: 1_000_000}
 # What a share must add to the log odds to be called a reason.
@@ -95,7 +95,7 @@ class ListingModel:
 
     def reasons(self, rows: Matrix, most: int = 3) -> list[list[str]]:
         """Of each row the `most` (up to REASONS_MAX) features that raise suspicion furthest, by
-        their exact SHAP values, in words."""
+        their exact SHAP values, in words. What is no fault of a lead is no reason (BACKGROUND)."""
         import xgboost
 
         if not len(rows):
@@ -145,9 +145,14 @@ def of_parts(parts: Mapping[str, bytes]) -> ListingModel:
     return ListingModel(parts[MODEL_FILE], metadata, from_bytes(parts[PART], NAMES))
 
 
-def packaged() -> Path:
-    """The bundle that comes with the package."""
-    return Path(str(resources.files("models_ml.fraud"))) / PACKAGED
+def packaged() -> bytes:
+    """The bundle that comes with the package. Raises Unusable if it can't be read."""
+    return bounded(PACKAGED, sum(_BYTES_MAX.values()))
+
+
+def load_packaged() -> ListingModel:
+    """Raises Unusable."""
+    return of_parts(unpack(packaged(), sum(_BYTES_MAX.values())))
 
 
 def _words(row: Matrix, share: NDArray[np.float32], most: int) -> list[str]:
@@ -155,8 +160,9 @@ def _words(row: Matrix, share: NDArray[np.float32], most: int) -> list[str]:
     for place in np.argsort(-share, kind="stable").tolist():
         if share[place] < _SHARE_LEAST or len(told) == most:
             break
-        counts_what_is_bad = FEATURES[place].monotone == 1
-        if not (counts_what_is_bad and not row[place] > 0):
+        # What is not there, or not known, raises suspicion of nothing that could be told.
+        is_there = abs(row[place]) > 0
+        if is_there and FEATURES[place].name not in BACKGROUND:
             told.append(FEATURES[place].words)
     return told
 

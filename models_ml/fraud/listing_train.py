@@ -1,8 +1,9 @@
 """Fit the listing model: on sample worlds and what reviewers decided.
 
-Calibration and thresholds rest on rows whose advertiser, and whose days, the scoring model has
-not seen: of each fold by contact only the later half is scored, by a model of the others'
-earlier half.
+Calibration and thresholds rest on rows whose advertiser the scoring model has not seen. How good
+it is rests on rows whose days it has not seen either: of each fold by contact only the later half
+is scored, by a model of the others' earlier half. That one knows a third of the scams, so its log
+odds have another scale and calibrate nothing.
 """
 
 from __future__ import annotations
@@ -42,6 +43,11 @@ PRECISION_FLAG: Final = 0.5
 PRECISION_QUARANTINE: Final = 0.95
 FLAG_AT_LEAST: Final = 0.1
 """Of leads below it nobody is told why (serve_apps/scoring/fraud_scoring.py)."""
+QUARANTINE_AT_LEAST: Final = 0.9
+"""Worlds are plainer than markets: whatever they say, only what is nearly sure is hidden."""
+PRICE_SPREAD: Final = 0.12
+"""Scale of the noise on ln(price / comparables), Student's t of 3 degrees: what captured rents are
+farther apart than a world's, where a price says more than it does in a market."""
 _EXAMPLES = 4
 _PARAMETERS: Final[dict[str, Any]] = {
     "objective": "binary:logistic",
@@ -132,7 +138,7 @@ def learnt_of(worlds: Sequence[LeadRows], reviewed: Reviewed | None = None) -> L
     """Raises ValueError for reviews of other features."""
     pieces = [
         Learnt(
-            leads.features,
+            with_spread(leads.features, place),
             leads.scam,
             np.array([f"{place}/{each}" for each in leads.advertiser]),
             leads.seen_us > np.median(leads.seen_us),
@@ -151,16 +157,26 @@ def learnt_of(worlds: Sequence[LeadRows], reviewed: Reviewed | None = None) -> L
     )
 
 
+def with_spread(features: Matrix, seed: int) -> Matrix:
+    """Rows with prices as far apart as in a market."""
+    found = features.copy()
+    noise = np.random.default_rng(seed).standard_t(3, len(found)) * PRICE_SPREAD
+    found[:, NAMES.index("price_to_comparables")] += noise.astype(np.float32)
+    return found
+
+
 def fitted(learnt: Learnt, reviewed: int = 0) -> Trained:
     """Raises ValueError if a fold lacks scams or honest leads."""
-    margins, judged = left_out(learnt)
-    slope, level = platt(margins[judged], learnt.scam[judged])
-    chances = 1 / (1 + np.exp(-np.clip(slope * margins[judged] + level, -30, 30)))
-    found = threshold(learnt.scam[judged], chances, PRECISION_FLAG)
-    flag_at = max(found, FLAG_AT_LEAST)
-    quarantine_at = max(flag_at, threshold(learnt.scam[judged], chances, PRECISION_QUARANTINE))
+    margins = left_out(learnt)
+    slope, level = platt(margins, learnt.scam)
+    chances = 1 / (1 + np.exp(-np.clip(slope * margins + level, -30, 30)))
+    flag_at = max(threshold(learnt.scam, chances, PRECISION_FLAG), FLAG_AT_LEAST)
+    sure = threshold(learnt.scam, chances, PRECISION_QUARANTINE)
+    quarantine_at = max(flag_at, sure, QUARANTINE_AT_LEAST)
     model = bytes(fit(learnt).save_raw("json"))
-    precision, recall = curve(learnt.scam[judged], chances, np.ones(len(chances)))
+    late = learnt.late
+    by_time = left_out(learnt, by_time=True)[late]
+    precision, recall = curve(learnt.scam[late], by_time, np.ones(len(by_time)))
     metadata = Metadata(
         schema=SCHEMA,
         features=NAMES,
@@ -180,7 +196,7 @@ def fitted(learnt: Learnt, reviewed: int = 0) -> Trained:
             "recall_at_1_percent_left_out": round(recall, 4),
         },
     )
-    reference = of_training(NAMES, learnt.features, _tenths(learnt.scam[judged], chances))
+    reference = of_training(NAMES, learnt.features, _tenths(learnt.scam, chances))
     examples = _examples(ListingModel(model, metadata, reference), learnt)
     metadata = msgspec.structs.replace(metadata, examples=examples)
     return Trained(
@@ -195,19 +211,22 @@ def fit(learnt: Learnt) -> xgboost.Booster:
     return xgboost.train(_PARAMETERS, matrix, ROUNDS)
 
 
-def left_out(learnt: Learnt) -> tuple[Floats, Flags]:
-    """(log odds, which rows have some): of the later rows of each fold by advertiser, by a model
-    of the others' earlier rows. Raises ValueError if a part lacks scams or honest leads."""
+def left_out(learnt: Learnt, *, by_time: bool = False) -> Floats:
+    """Log odds of each fold by advertiser, by a model of the other folds; `by_time` those of the
+    later rows by a model of the others' earlier rows, NaN for the earlier ones. Raises ValueError
+    if a part lacks scams or honest leads."""
     fold = folds_of(learnt.advertiser, FOLDS, "listing")
     margins = np.full(len(learnt.scam), np.nan)
     for number in range(FOLDS):
-        told, scored = (fold != number) & ~learnt.late, (fold == number) & learnt.late
+        told, scored = fold != number, fold == number
+        if by_time:
+            told, scored = told & ~learnt.late, scored & learnt.late
         for part in (told, scored):
             if not learnt.scam[part].any() or learnt.scam[part].all():
                 raise ValueError("too few scams or honest leads to learn from")
         booster = fit(learnt.rows(told))
         margins[scored] = booster.inplace_predict(learnt.features[scored], predict_type="margin")
-    return margins, learnt.late
+    return margins
 
 
 def threshold(scam: Flags, chance: Floats, precision: float) -> float:

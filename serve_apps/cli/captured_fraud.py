@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.intake.cleaning import clean
 from engine.intake.document import Document, Parser
 from engine.intake.feed.feed import feed_parser
-from engine.intake.fraud.rules import holding
+from engine.intake.fraud.rules import Rule, holding
+from engine.intake.fraud.verdict import Thresholds, Verdict, verdict_of
 from engine.intake.listing import LISTABLE_STATUSES
 from engine.intake.parsers import PARSERS
 from engine.intake.prepared import prepare
@@ -22,17 +24,22 @@ from engine.mapping_directory import load_mappings
 from engine.market.instant import from_datetime
 from engine.market_directory import load_markets
 from engine.source_directory import load_sources
+from models_ml.fraud.advertisements import NotMeasured
 from models_ml.fraud.known_leads import Known, LeadRows, resolved, rows_of_leads
 from models_ml.fraud.listing_model import ListingModel
 from serve_apps.cli.parsing_files import SourceFile, find_files
 
 RECORDS_PER_SOURCE_MAX: Final = 4_000
 _NOW_US = from_datetime(DEFAULT_AS_OF)
+QUARANTINED_SHARE_MOST: Final = 0.001
 _REASONS = 3
+_REASONS_TOLD = 10
+_EXAMPLES = 10
 
 
 class OfSource(NamedTuple):
-    """Leads that a source alone offers, and how many of them would be acted on."""
+    """Leads that a source alone offers, and how many of them would be acted on, by the desk's
+    verdict of model and rules together."""
 
     source: str
     leads: int
@@ -40,56 +47,121 @@ class OfSource(NamedTuple):
     quarantined: int
 
 
+class Example(NamedTuple):
+    """One that would be quarantined, without text, place or contact."""
+
+    source: str
+    probability: float
+    rules: list[str]
+    reasons: list[str]
+
+
 class CapturedFraud(NamedTuple):
-    """`by_model` counts alone what the model says, at its thresholds; `rules` how often each
-    holds; `reasons` how often each is among the first three of what is flagged."""
+    """`by_model` and `by_rules` are (flagged, quarantined) if the one alone had a say; `rules`
+    how often each holds; `reasons` how often each is among the first three of what the model
+    flags; `examples` the most suspicious of the quarantined."""
 
     leads: int
-    by_model: list[OfSource]
+    flagged: int
+    quarantined: int
+    by_model: tuple[int, int]
+    by_rules: tuple[int, int]
+    sources: list[OfSource]
     rules: dict[str, int]
-    quarantined_by_rules: int
     reasons: dict[str, int]
+    examples: list[Example]
+
+    @property
+    def passed(self) -> bool:
+        """Captured listings are mostly honest; a few may well be scams."""
+        return self.quarantined <= max(1, QUARANTINED_SHARE_MOST * self.leads)
 
 
-def captured_fraud(captures: Path, model: ListingModel) -> CapturedFraud:
-    """Each state is taken as a market; every record is seen at the same moment."""
-    rows, sources = _rows(captures)
-    chances = model.probabilities(rows.features)
-    flagged = chances >= model.flag_at
-    quarantined = chances >= model.quarantine_at
-    held = [holding(case) for case in rows.cases]
-    reasons = model.reasons(rows.features[flagged], _REASONS)
-    return CapturedFraud(
-        leads=len(chances),
-        by_model=[
-            OfSource(
-                source,
-                int(each.sum()),
-                int(flagged[each].sum()),
-                int(quarantined[each].sum()),
-            )
-            for source in sorted({*sources})
-            for each in (np.array([source == other for other in sources]),)
-        ],
-        rules=dict(Counter(rule.name for rules in held for rule in rules).most_common()),
-        quarantined_by_rules=sum(
-            any(rule.verdict == "quarantine" for rule in rules) for rules in held
-        ),
-        reasons=dict(Counter(why for each in reasons for why in each).most_common(10)),
-    )
-
-
-def _rows(captures: Path) -> tuple[LeadRows, list[str]]:
+class CapturedLeads(NamedTuple):
     """Leads when all is known, and the source of each, `several` of some."""
+
+    rows: LeadRows
+    sources: list[str]
+
+
+def captured_leads(captures: Path) -> CapturedLeads:
+    """Each state is taken as a market; every record is seen at the same moment. Raises
+    NotMeasured if nothing is on offer."""
     by_state: dict[str, list[Known]] = {}
     for state, known in _records(captures):
         by_state.setdefault(state, []).append(known)
+    if not by_state:
+        raise NotMeasured(f"{captures} holds no listing that is on offer")
     leads = [lead for state, known in by_state.items() for lead in resolved(state, known)]
     rows = rows_of_leads(leads)
     sources = [
         lead.listing.sources[0] if len(lead.listing.sources) == 1 else "several" for lead in leads
     ]
-    return rows.rows(rows.is_later), sources
+    return CapturedLeads(rows.rows(rows.is_later), sources)
+
+
+def captured_fraud(leads: CapturedLeads, model: ListingModel) -> CapturedFraud:
+    rows, sources = leads
+    thresholds = Thresholds(model.flag_at, model.quarantine_at)
+    chances = model.probabilities(rows.features)
+    held = [holding(case) for case in rows.cases]
+    both = [
+        _verdict(chance, rules, thresholds) for chance, rules in zip(chances, held, strict=True)
+    ]
+    by_model = [_verdict(chance, (), thresholds) for chance in chances]
+    by_rules = [_verdict(None, rules, thresholds) for rules in held]
+    suspected = np.array([verdict != "clear" for verdict in by_model], dtype=np.bool_)
+    reasons = model.reasons(rows.features[suspected], _REASONS)
+    return CapturedFraud(
+        len(chances),
+        *_counted(both),
+        by_model=_counted(by_model),
+        by_rules=_counted(by_rules),
+        sources=[
+            OfSource(source, len(chosen), *_counted(chosen))
+            for source in sorted({*sources})
+            for chosen in ([v for v, other in zip(both, sources, strict=True) if other == source],)
+        ],
+        rules=dict(Counter(rule.name for rules in held for rule in rules).most_common()),
+        reasons=dict(Counter(why for each in reasons for why in each).most_common(_REASONS_TOLD)),
+        examples=_examples(leads, model, chances, held, both),
+    )
+
+
+def _verdict(chance: float | None, rules: Sequence[Rule], thresholds: Thresholds) -> Verdict:
+    """As a desk's judge has it."""
+    return verdict_of(
+        None if chance is None else float(chance),
+        thresholds,
+        suffices=any(rule.verdict == "quarantine" for rule in rules),
+        is_suspicious=bool(rules),
+    )
+
+
+def _counted(verdicts: Sequence[Verdict]) -> tuple[int, int]:
+    """(flagged, quarantined)"""
+    return verdicts.count("flagged"), verdicts.count("quarantined")
+
+
+def _examples(
+    leads: CapturedLeads,
+    model: ListingModel,
+    chances: NDArray[np.float64],
+    held: Sequence[Sequence[Rule]],
+    verdicts: Sequence[Verdict],
+) -> list[Example]:
+    order = np.argsort(-chances, kind="stable").tolist()
+    places = [place for place in order if verdicts[place] == "quarantined"][:_EXAMPLES]
+    reasons = model.reasons(leads.rows.features[places], _REASONS)
+    return [
+        Example(
+            leads.sources[place],
+            float(chances[place]),
+            [rule.name for rule in held[place]],
+            why,
+        )
+        for place, why in zip(places, reasons, strict=True)
+    ]
 
 
 def _records(captures: Path) -> Iterator[tuple[str, Known]]:

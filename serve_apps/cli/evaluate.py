@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +40,15 @@ Json = Annotated[bool, typer.Option("--json", help="Answer as JSON on standard o
 Report = Annotated[
     Path | None, typer.Option(dir_okay=False, help="Also write the whole report as Markdown.")
 ]
+
+
+class Part(StrEnum):
+    """What `aiqleads eval fraud` measures."""
+
+    ADVERTISERS = "advertisers"
+    LISTINGS = "listings"
+    CAPTURED = "captured"
+
 
 _FOLDERS = "name a folder that holds one for each source, such as craigslist/ or zillow/"
 
@@ -150,22 +160,26 @@ def fraud(
         Path | None,
         typer.Option(file_okay=False, help="Also write the model of the training table there."),
     ] = None,
+    part: Annotated[
+        list[Part] | None, typer.Option(help="Only this part; may be repeated.")
+    ] = None,
 ) -> None:
-    """Who is a scammer, learnt from --train, among the other advertisers of --captures; of one
-    folder alone, cross-validated."""
+    """Who is a scammer: advertisers of a labelled table, learnt from --train, or cross-validated
+    of one folder; listings of a sample world of another seed; and captured listings."""
+    from models_ml.artefact import Unusable
     from models_ml.fraud.advertisements import NotMeasured
     from models_ml.fraud.advertiser_model import write
-    from models_ml.fraud.evaluate import evaluate
     from serve_apps.cli.fraud_report import as_json as json_of
     from serve_apps.cli.fraud_report import as_markdown
+    from serve_apps.cli.fraud_trial import trial
 
     try:
-        outcome, trained = evaluate(train, captures, lambda step: typer.echo(step, err=True))
-    except (NotMeasured, ValueError) as error:
+        outcome = trial(train, captures, lambda step: typer.echo(step, err=True), part or [*Part])
+    except (NotMeasured, Unusable, ValueError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
-    if model is not None:
-        write(model, trained.model, trained.metadata)
+    if model is not None and outcome.advertiser_model is not None:
+        write(model, *outcome.advertiser_model)
     if report is not None:
         report.write_text(as_markdown(outcome), encoding="utf-8")
     typer.echo(json.dumps(json_of(outcome), indent=2) if as_json else as_markdown(outcome))

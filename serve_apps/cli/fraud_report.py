@@ -5,49 +5,65 @@ from __future__ import annotations
 from typing import Any
 
 from models_ml.fraud.evaluate import Outcome
-from models_ml.fraud.scores import Interval
+from serve_apps.cli.fraud_trial import FraudTrial
+from serve_apps.cli.listing_fraud_report import (
+    captured_json,
+    captured_markdown,
+    listing_json,
+    listing_markdown,
+)
+from serve_apps.cli.score_table import models_json, models_markdown
 
 
-def as_json(outcome: Outcome) -> dict[str, Any]:
+def as_json(trial: FraudTrial) -> dict[str, Any]:
+    advertisers, listings, captured = trial.advertisers, trial.listings, trial.captured
+    return {
+        "passed": trial.passed,
+        "seconds": round(trial.seconds, 1),
+        "not_measured": dict(trial.not_measured),
+        "advertisers": None if advertisers is None else _advertiser_json(advertisers),
+        "listings": None if listings is None else listing_json(listings),
+        "captured": None if captured is None else captured_json(captured),
+    }
+
+
+def as_markdown(trial: FraudTrial) -> str:
+    lines: list[str] = []
+    if trial.advertisers is not None:
+        lines += ["## Advertisers", "", *_advertiser_markdown(trial.advertisers), ""]
+    if trial.listings is not None:
+        lines += ["## Listings", "", *listing_markdown(trial.listings), ""]
+    if trial.captured is not None:
+        lines += ["## Captured listings", "", *captured_markdown(trial.captured), ""]
+    for part, reason in trial.not_measured.items():
+        lines += [f"Not measured, {part}: {reason}.", ""]
+    missed = "" if trial.passed else "A threshold was missed. "
+    return "\n".join([*lines, f"{missed}It took {trial.seconds:,.0f} s."]) + "\n"
+
+
+def _advertiser_json(outcome: Outcome) -> dict[str, Any]:
     return {
         "how": outcome.how,
         "passed": outcome.passed,
         "rows": outcome.rows,
         "scams": outcome.scams,
         "overlap": outcome.overlap,
-        "models": {
-            name: {
-                "average_precision": found.precision._asdict(),
-                "recall_at_1_percent_false_positives": found.recall._asdict(),
-                "expected_calibration_error": found.error,
-                "brier": found.brier,
-            }
-            for name, found in outcome.models.items()
-        },
+        "models": models_json(outcome.models),
         "rules": [rule._asdict() for rule in outcome.rules],
         "parameters": outcome.parameters,
         "missing": outcome.missing,
     }
 
 
-def as_markdown(outcome: Outcome) -> str:
+def _advertiser_markdown(outcome: Outcome) -> list[str]:
     lines = [
         f"{outcome.rows:,} advertisements, {outcome.scams:,} of scammers; {outcome.how}."
         " 95 % intervals draw whole advertisers.",
         "",
-        "| | average precision | recall at 1 % false positives | calibration error | Brier |",
-        "|---|---|---|---|---|",
+        *models_markdown(outcome.models, outcome.missing),
     ]
-    for name, found in outcome.models.items():
-        off, brier = _number(found.error), _number(found.brier)
-        lines.append(
-            f"| {name} | {_interval(found.precision)} | {_interval(found.recall)}"
-            f" | {off} | {brier} |"
-        )
     if outcome.overlap:
         lines += ["", f"{outcome.overlap:,} advertisements of learnt advertisers were left out."]
-    if outcome.missing:
-        lines += ["", f"Not measured: logistic regression, other boosting ({outcome.missing})."]
     lines += ["", "| rule | holds if | advertisements | of scammers |", "|---|---|---|---|"]
     for rule in outcome.rules:
         share = f" ({rule.scams / rule.holds:.0%})" if rule.holds else ""
@@ -55,12 +71,4 @@ def as_markdown(outcome: Outcome) -> str:
     lines += ["", "The most suspicious, and what is said of them:", ""]
     for chance, scam, reasons in outcome.examples:
         lines.append(f"- {chance:.0%}, {'a scam' if scam else 'no scam'}: {'; '.join(reasons)}")
-    return "\n".join(lines) + "\n"
-
-
-def _interval(found: Interval) -> str:
-    return f"{found.value:.3f} ({found.least:.3f} to {found.most:.3f})"
-
-
-def _number(found: float | None) -> str:
-    return "" if found is None else f"{found:.4f}"
+    return lines

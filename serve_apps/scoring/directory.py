@@ -31,6 +31,7 @@ APPS: Final[dict[str, ScoringApp]] = {
 }
 # Of each model that comes with the package the "module:function" that gives its bundle.
 PACKAGED: Final[dict[ModelName, str]] = {
+    "fraud": "serve_apps.scoring.fraud_scoring:packaged_bundle",
     "embedder": "serve_apps.scoring.embedder:packaged_bundle",
     "recommender": "serve_apps.scoring.recommender:packaged_bundle",
 }

@@ -19,6 +19,7 @@ from engine.adapters.postgres.shadow_scores import ShadowScore
 from engine.settings import Settings
 from models_ml.artefact import Unusable
 from models_ml.fraud.advertisements import Advertisement
+from models_ml.fraud.listing_model import packaged
 from models_ml.served import Served
 from serve_apps.scoring.in_service import InService, Loaded, Part
 from serve_apps.scoring.model_replica import ModelReplica
@@ -212,6 +213,14 @@ class FraudScoring(ModelReplica):
             self._shadowing.cancel()
             await asyncio.gather(self._shadowing, return_exceptions=True)
         await super().__del__()
+
+
+def packaged_bundle() -> bytes:
+    """Of the listing model. Raises LookupError if it did not come with the package."""
+    try:
+        return packaged()
+    except Unusable as unusable:
+        raise LookupError(str(unusable)) from unusable
 
 
 def with_advertiser(listing: float, advertiser: float, base_rate: float) -> float:

@@ -192,11 +192,14 @@ def test_the_command_scores_other_advertisers(tmp_path: Path) -> None:
     rows = made(300, 2, "other") + made(4, 1)
     other = written(tmp_path / "other", rows)
     report, model = tmp_path / "report.md", tmp_path / "model"
-    arguments = ["eval", "fraud", "--train", str(learnt), "--captures", str(other), "--json"]
+    arguments = ["eval", "fraud", "--part", "advertisers", "--json"]
+    arguments += ["--train", str(learnt), "--captures", str(other)]
     found = CliRunner().invoke(app, [*arguments, "--report", str(report), "--model", str(model)])
     told = json.loads(found.stdout)
     assert found.exit_code == (0 if told["passed"] else 1)
-    assert (told["rows"], told["overlap"]) == (300, 4)
+    assert told["passed"] == told["advertisers"]["passed"]
+    assert (told["advertisers"]["rows"], told["advertisers"]["overlap"]) == (300, 4)
+    assert told["listings"] is told["captured"] is None
     assert "| advertiser model |" in report.read_text()
     assert load(model).metadata.rows == 400
 
@@ -205,6 +208,7 @@ def test_the_command_says_what_is_missing(tmp_path: Path) -> None:
     found = CliRunner().invoke(app, ["eval", "fraud", "--captures", str(tmp_path)])
     assert found.exit_code == 2
     assert "rental_scam_labels.csv" in found.output
+    assert "no listing that is on offer" in found.output
 
 
 def test_the_labelled_table_is_read() -> None:

@@ -55,7 +55,7 @@ _GAP = r".{0,50}?"
 _PATTERNS: Final[dict[str, re.Pattern[str]]] = {
     "untraceable": _any(
         # Landlords give gift cards away; who wants to be paid by them is another matter.
-        r"\b(?:pay|paid|send|sent|deposit|buy|take|accept|by|through|via|month|holds?|in)\b.{0,40}"
+        r"\b(?:pay|paid|send|sent|deposit|buy|take|accept|by|through|via|in)\b.{0,40}"
         r"\bgift ?cards?\b|\bgift ?cards?\b.{0,40}\b(?:holds?|reserves?|keeps?|secures?|only)\b",
         r"\b(?:steam|itunes|apple|google play|ebay|vanilla|prepaid) (?:gift )?cards?\b",
         r"\bwestern union\b|\bmoney ?gram\b|\bria transfer\b",
@@ -67,8 +67,8 @@ _PATTERNS: Final[dict[str, re.Pattern[str]]] = {
         r"\bzelle\b|\bcash ?app\b|\bvenmo\b|\bchime\b|\bpay ?pal\b|\bapple pay\b|\bgoogle pay\b",
     ),
     "pay_first": _any(
-        rf"{_MONEY}{_GAP}\b(?:hold|holds|reserve|secure|keeps?|lock|apartar|reservar|asegurar)\b",
-        rf"\b(?:hold|reserve|secure|keep)\b{_GAP}{_MONEY}",
+        rf"{_MONEY}{_GAP}\b(?:holds?|reserves?|secures?|keeps?|locks?|apartar|reservar|asegurar)\b",
+        rf"\b(?:holds?|reserves?|secures?|keeps?)\b{_GAP}{_MONEY}",
         rf"\b(?:after|once|when|until|before|antes)\b{_GAP}{_MONEY}{_GAP}"
         r"\b(?:paid|arrived|received|sent|cleared|deposited|pagad[ao]|key|code|showing|tour)\b",
         rf"\b(?:paid|pay|send|sent|envie|mande|transfer)\b{_GAP}{_MONEY}{_GAP}"
@@ -113,20 +113,24 @@ _PATTERNS: Final[dict[str, re.Pattern[str]]] = {
     ),
     "personal_data": _any(
         r"\bssn\b|\bsocial\b(?=.{0,40}\b(?:birth|photo|licen[cs]e|id)\b)",
-        r"\bsocial security\b|\bdate of birth\b|\bdob\b|\bfecha de nacimiento\b|\bseguro social\b",
-        r"\b(?:photo|picture|copy|scan|selfie|foto)\b.{0,30}\b(?:id|licen[cs]e|passport|licencia)\b",
+        # Not who lives on it.
+        r"\bsocial security (?:number|no|card|digits)\b|\bseguro social\b",
+        r"\bdate of birth\b|\bdob\b|\bfecha de nacimiento\b",
+        # Offices want a photo ID; who wants a picture of one is another matter.
+        r"\b(?:photo|picture|copy|scan|selfie|foto)s? (?:of|with|de|del|holding)\b.{0,25}"
+        r"\b(?:id|licen[cs]e|passport|licencia)\b",
         r"\b(?:bank statements?|online banking|routing number|card number|mother s maiden)\b",
     ),
     "paid_check": _any(
         r"\b(?:order|get|buy|do|complete|pull|run|mail|send)\b.{0,25}\b(?:credit|background"
         r"|screening|rental|tenant)\b.{0,15}\b(?:report|check|score|screening)\b",
-        r"\b(?:report|check|score|screening)\b.{0,40}\b(?:link|site|page|website|url|before|first"
-        r"|others do not)\b",
+        r"\b(?:report|check(?! in\b)|score|screening)\b.{0,40}"
+        r"\b(?:link|site|page|website|url|before|first|others do not)\b",
         r"\b(?:form|application)\b.{0,20}\bcosts?\b|\bfree (?:trial|for a dollar)\b|\b1 trial\b",
         rf"\b(?:fill|apply|application|form)\b{_GAP}\bbefore you (?:see|tour|view|visit)\b",
     ),
     "messenger": _any(
-        r"\bwhats ?app\b|\btelegram\b|\bgoogle (?:chat|voice)\b|\bhangouts?\b|\bwechat\b",
+        r"\bwhats ?app\b|\btelegram\b|\bgoogle (?:chat|voice|hangouts?)\b|\bhangouts\b|\bwechat\b",
         r"\b(?:on|via|by|add me on|through|use) signal\b|\bsignal (?:me|app)\b|(?m:^)signal\b",
         r"\b(?:private|personal|my) (?:g ?mail|e ?mail|inbox)\b",
         r"\bmy phone is (?:broken|off|dead|lost)\b|\bdo not (?:pick up|answer|take) calls\b",
@@ -144,7 +148,7 @@ _PATTERNS: Final[dict[str, re.Pattern[str]]] = {
         r"\bignore\b.{0,40}\b(?:sign|ad|agent|listing|price)\b|\btake down the sign\b",
         r"\b(?:sign|agent|realtor|page|pages|site|ad)\b.{0,40}\b(?:former|no longer|out of date"
         r"|still there|old one)\b",
-        r"\b(?:former|old) agent\b|\bother (?:ad|listing)\b",
+        r"\b(?:former|old) agent\b|\b(?:the|that|any|an) other (?:ad|listing)\b",
         r"\b(?:do not|don t|please not)\b.{0,10}\b(?:disturb|knock|bother|ask)\b",
         r"\bbought it (?:lately|recently)\b|\bsold it to us\b",
     ),
@@ -164,8 +168,32 @@ _SHOWN = _any(
 _SENTENCE = re.compile(r"[^.!?;\n]+")
 _MASK_MARK = " \x00 "
 _NOT_PROSE = re.compile(r"[^a-z0-9$\x00]+")
-# Beside somebody who shows the home these mean nothing.
-_ANSWERED_BY_SHOWING = ("absent_owner", "pay_first", "paid_check", "no_viewing", "too_good")
+# Of these families a sentence means nothing that somebody who shows the home is in, or that says
+# what honest people say: offices charge fees by name and give cards away, and who offers a
+# messenger beside a call moves nobody out of sight.
+_GIVEN = r"\b(?:free|off|special|get|receive|earn|win|bonus|boot)\b"
+_CALLED = "(?:calls?|texts?|sms|phone)"
+_MESSENGER = "(?:whats ?app|telegram|signal)"
+_EXCUSES: Final[dict[str, re.Pattern[str]]] = {
+    **dict.fromkeys(("absent_owner", "paid_check", "no_viewing", "too_good"), _SHOWN),
+    "untraceable": _any(
+        rf"{_GIVEN}.{{0,40}}\bgift ?cards?\b", rf"\bgift ?cards?\b.{{0,40}}{_GIVEN}"
+    ),
+    "pay_first": _any(
+        _SHOWN.pattern,
+        r"\b(?:admin(?:istrative|istration)?|application|holding|reservation) fees?\b",
+        r"\bmonths? (?:free|off)\b|\bfree (?:month|rent)\b",
+    ),
+    "messenger": _any(
+        _SHOWN.pattern,
+        rf"\b{_CALLED}\b.{{0,10}}\b(?:or|and|also)\b.{{0,20}}\b{_MESSENGER}\b",
+        rf"\b{_MESSENGER}\b.{{0,20}}\b(?:or|and|also)\b.{{0,10}}\b{_CALLED}\b",
+        rf"\bor (?:on |by |via )?{_MESSENGER}\b",
+        rf"\b{_MESSENGER} (?:is )?(?:fine|ok|okay|too|also|works)\b",
+        r"\b(?:i|we)(?: can| will| ll)? show (?:it|you|the)\b",
+        r"\bver (?:la casa|el apartamento|la propiedad)\b",
+    ),
+}
 
 
 def text_signals(remarks: str | None) -> TextSignals:
@@ -177,9 +205,8 @@ def text_signals(remarks: str | None) -> TextSignals:
     read = undisguised(FoldedText(text.replace(MASK, _MASK_MARK)).text)
     sentences = list(_sentences(read.text))
     told = [each for each in sentences if not _WARNING.search(each)]
-    shown = [each for each in told if not _SHOWN.search(each)]
     counts = {
-        family: _saying(pattern, shown if family in _ANSWERED_BY_SHOWING else told)
+        family: _saying(pattern, _EXCUSES.get(family), told)
         for family, pattern in _PATTERNS.items()
     }
     bounded = {family: min(count, COUNT_MAX) for family, count in counts.items()}
@@ -192,12 +219,15 @@ def text_signals(remarks: str | None) -> TextSignals:
     )
 
 
-def _saying(pattern: re.Pattern[str], sentences: Sequence[str]) -> int:
-    """How many sentences say it. Most texts say nothing, and one look tells: no pattern goes
-    over the end of a line."""
+def _saying(
+    pattern: re.Pattern[str], excuse: re.Pattern[str] | None, sentences: Sequence[str]
+) -> int:
+    """How many sentences say it without an excuse. Most texts say nothing, and one look tells:
+    no pattern goes over the end of a line."""
     if not pattern.search("\n".join(sentences)):
         return 0
-    return sum(pattern.search(each) is not None for each in sentences)
+    saying = [each for each in sentences if pattern.search(each)]
+    return len(saying) if excuse is None else sum(not excuse.search(each) for each in saying)
 
 
 def _sentences(text: str) -> Iterator[str]:

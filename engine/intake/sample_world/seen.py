@@ -210,7 +210,9 @@ def _facts(home: Home, habits: Habits, rng: random.Random) -> _Facts:
         area = area_off(area, rng)
     if said(habits.year_off):
         year += rng.choice((-1, 1))
-    sub_type = kin_of(home.sub_type, rng) if said(habits.sub_type_kin) else home.sub_type
+    sub_type = home.sub_type
+    if said(habits.sub_type_kin):
+        sub_type = kin_of(home.sub_type, rng, is_studio=bedrooms == 0)
     in_mls = home.agent is not None and not home.for_sale_by_owner
     return _Facts(
         bedrooms=bedrooms if said(habits.beds) else None,

@@ -15,6 +15,8 @@ _KIN = {
     "Manufactured Home": ("Single Family Residence",),
 }
 _NAME_LETTERS_LEAST = 4
+# Elsewhere no bedrooms are a portal's way to say nothing of them.
+_WITH_STUDIOS = frozenset({"Apartment", "Condominium"})
 
 
 def misspelled(street: str, rng: random.Random) -> str:
@@ -79,8 +81,10 @@ def area_off(area: int, rng: random.Random) -> int:
     return round(area * rng.uniform(0.93, 1.07))
 
 
-def kin_of(sub_type: str, rng: random.Random) -> str:
-    return rng.choice(_KIN.get(sub_type, (sub_type,)))
+def kin_of(sub_type: str, rng: random.Random, *, is_studio: bool = False) -> str:
+    """The kind under which a home is filed by mistake; a studio under one that has studios."""
+    kin = rng.choice(_KIN.get(sub_type, (sub_type,)))
+    return sub_type if is_studio and kin not in _WITH_STUDIOS else kin
 
 
 def other_postal_code(postal_code: str, rng: random.Random) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tracemalloc
 from collections import Counter
 
@@ -16,6 +17,7 @@ from engine.intake.placement import place
 from engine.intake.record import Signal, SourceRecord
 from engine.intake.sample_world import Home, SampleWorld
 from engine.intake.sample_world.scams import KINDS
+from engine.intake.sample_world.slips import kin_of
 from engine.intake.sample_world.world import RENDERERS
 from engine.mapping_directory import load_mappings
 from engine.market_directory import Market, load_markets
@@ -83,6 +85,13 @@ def test_every_sighting_is_read_back_as_it_was_seen() -> None:
         assert record.list_price == seen.price
         assert record.property_sub_type == seen.sub_type
         assert (record.property_type == "Residential Lease") == seen.for_rent
+
+
+def test_a_studio_is_filed_only_under_kinds_that_have_studios() -> None:
+    rng = random.Random(1)
+    studios = {kin_of("Condominium", rng, is_studio=True) for _ in range(50)}
+    assert studios == {"Condominium", "Apartment"}
+    assert {kin_of("Condominium", rng) for _ in range(50)} == {"Townhouse", "Apartment"}
 
 
 def test_truth_names_the_home_of_every_sighting() -> None:
