@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import getpass
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -60,6 +61,7 @@ def reported() -> Iterator[Steps]:
         ValueError,
         OSError,
         asyncpg.PostgresError,
+        asyncpg.InterfaceError,
     ) as error:
         reason = str(error.args[0]) if isinstance(error, LookupError) else str(error)
         remedy = "is the installation up? `aiqleads status`" if _is_away(error) else ""
@@ -68,7 +70,8 @@ def reported() -> Iterator[Steps]:
 
 
 def _is_away(error: Exception) -> bool:
-    return isinstance(error, OSError | NotRunning | asyncpg.PostgresError)
+    away = ConnectionError | TimeoutError | socket.gaierror | NotRunning
+    return isinstance(error, away | asyncpg.PostgresError | asyncpg.InterfaceError)
 
 
 def with_registry(work: Callable[[Settings, asyncpg.Pool], Awaitable[T]]) -> T:

@@ -129,4 +129,21 @@ shadow_scores = Table(
     Index(None, "at"),
 )
 
+# Kept as long as the version is; a version is judged by the same data as often as one likes.
+model_evaluations = Table(
+    "model_evaluations",
+    metadata,
+    Column("evaluation_id", BigInteger, Identity(), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("metrics", JSONB, nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("made_by", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    ForeignKeyConstraint(["name", "version"], ["model_versions.name", "model_versions.version"]),
+    Index(None, "name", "version", "evaluation_id"),
+)
+
 __all__ = ["metadata"]

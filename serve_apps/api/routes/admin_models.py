@@ -143,7 +143,7 @@ async def shadow(call: CurrentCall) -> Answer:
 async def rollback(call: CurrentCall) -> Answer:
     """End the canary, or go back to the version that was live before."""
     form = call.parse(schema.RollbackRequest)
-    return await _changed(call, Wish("rollback", role=form.role), form.reason)
+    return await _changed(call, Wish("rollback", form.version, role=form.role), form.reason)
 
 
 @routes.add(

@@ -109,8 +109,10 @@ class ShadowRequest(RequestModel):
 
 
 class RollbackRequest(RequestModel):
-    """Without a role the canary's if there is one, else that of the live version."""
+    """Without a role the canary's if there is one, else that of the live version; with a version
+    only if it is this one that would be taken back."""
 
+    version: VersionNumber | None = None
     role: Literal["live", "canary"] | None = None
     reason: LongText = ""
 
