@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from models_ml import drift as drifting
+from models_ml.drift_page import as_html
 from serve_apps.cli.model_words import Json, Name, answer, reported, table, with_registry
 from serve_apps.cli.models import models
 from serve_apps.scoring import operations
@@ -28,7 +28,8 @@ def drift(
     with reported():
         found = with_registry(lambda _, pool: operations.drift_of(pool, name, version, days))
         if html is not None:
-            html.write_text(drifting.as_html(found), encoding="utf-8")
+            html.parent.mkdir(parents=True, exist_ok=True)
+            html.write_text(as_html(found), encoding="utf-8")
     if as_json:
         answer(msgspec.to_builtins(found))
         return
