@@ -25,11 +25,12 @@ def drift(
     as_json: Json = False,
 ) -> None:
     """Features against the training rows, scores, and calibration by reviewers' labels."""
-    with reported():
+    with reported() as steps:
         found = with_registry(lambda _, pool: operations.drift_of(pool, name, version, days))
         if html is not None:
             html.parent.mkdir(parents=True, exist_ok=True)
             html.write_text(as_html(found), encoding="utf-8")
+            steps.say(f"the page is {html}")
     if as_json:
         answer(msgspec.to_builtins(found))
         return

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from engine.adapters.local.effective_settings import resolve_settings
+from engine.adapters.model_store import SIZE_BYTES_MAX
 from engine.adapters.postgres import model_evaluations
 from engine.adapters.postgres.model_evaluations import Evaluation
 from engine.rollout.roles import Version
 from engine.settings import Settings
+from models_ml.artefact import bounded
 from models_ml.served import Served
 from serve_apps.cli.model_judges import Against, Judged, judge
 from serve_apps.cli.model_words import Json, Name, answer, operator, reported, with_registry
@@ -98,7 +100,7 @@ def known_example(model: Served) -> dict[str, Any]:
 
 def _found(name: Name, version: int | None, file: Path | None) -> tuple[Version | None, Served]:
     if file is not None:
-        return None, from_bytes(name, file.read_bytes())
+        return None, from_bytes(name, bounded(file, SIZE_BYTES_MAX))
     entered = with_registry(lambda _, pool: operations.find_or_live(pool, name, version))
     return entered, from_store(entered)
 

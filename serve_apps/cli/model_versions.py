@@ -8,8 +8,11 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from engine.adapters.model_store import SIZE_BYTES_MAX
 from engine.adapters.postgres import model_registry
 from engine.market.instant import rfc3339
+from models_ml.artefact import bounded
+from models_ml.served import ModelName
 from serve_apps.cli.model_words import (
     Json,
     Name,
@@ -36,7 +39,7 @@ def register(
 ) -> None:
     """Enter a bundle that was trained elsewhere: read, checked, stored. It has no role yet."""
     with reported():
-        content = file.read_bytes()
+        content = bounded(file, SIZE_BYTES_MAX)
         version, new = with_registry(
             lambda settings, pool: registering.register(
                 pool, registering.store_of(settings), name, content, by=operator(), note=note
@@ -53,7 +56,7 @@ def register(
 
 @models.command(name="list")
 def list_versions(
-    name: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
+    name: Annotated[ModelName | None, typer.Argument(help="Only this model.")] = None,
     as_json: Json = False,
 ) -> None:
     """Every version, its role and its metrics, the newest first."""

@@ -32,6 +32,8 @@ Why = Annotated[str, typer.Option("--reason", help="Why; it stands in the histor
 Wait = Annotated[
     float, typer.Option("--wait", min=0, help="Seconds to wait for the replicas; 0 does not.")
 ]
+# Of a table that goes to a file or another program.
+_WIDTH = 160
 EXIT_LATE = 3
 """The change was made, but not every replica has said that it follows."""
 
@@ -101,10 +103,16 @@ def answer(value: Any) -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    found = Table(*head)
+    """The first column, which names what the row is about, is never cut."""
+    found = Table()
+    for place, heading in enumerate(head):
+        found.add_column(heading, no_wrap=place == 0)
     for row in rows:
         found.add_row(*("-" if cell is None or cell == "" else str(cell) for cell in row))
-    Console().print(found)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(console.width, _WIDTH))
+    console.print(found)
 
 
 __all__ = ["NAMES", "Json", "Name", "Number", "Wait", "Why"]
