@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 
 from engine.adapters.postgres import (
+    model_counts,
     model_evaluations,
     model_labels,
     model_registry,
@@ -25,7 +26,7 @@ from engine.rollout.roles import Version
 from models_ml.drift import Drift, drift
 from serve_apps.scoring.loading import reference_of
 
-DAY_US = 86_400_000_000
+SERVED_DAYS = 90
 APART = 0.2
 
 
@@ -123,7 +124,7 @@ async def compare(pool: asyncpg.Pool, name: str, one: int, other: int) -> dict[s
 
 
 async def _served(pool: asyncpg.Pool, version: Version) -> dict[str, Any]:
-    found = await model_watch.watched(pool, version.name, version.version, since_us=0)
+    found = await model_counts.days(pool, version.name, version.version, SERVED_DAYS)
     p99 = quantile(LATENCY_EDGES_MS, found.latency, 0.99) if found.latency else 0.0
     return {
         "calls": found.calls,
@@ -154,9 +155,6 @@ async def drift_of(pool: asyncpg.Pool, name: str, number: int | None, days: int)
     version = await find_or_live(pool, name, number)
     # Its reference alone: the model itself may take seconds to build, and much memory.
     reference = await asyncio.to_thread(reference_of, version)
-    now: int = await pool.fetchval("SELECT (extract(epoch FROM now()) * 1e6)::int8")
-    watched = await model_watch.watched(
-        pool, name, version.version, since_us=now - days * DAY_US, features=reference is not None
-    )
+    watched = await model_counts.days(pool, name, version.version, days)
     labelled = await model_labels.labelled(pool, version.version) if name == "fraud" else []
     return drift(name, version.version, days, watched, reference, labelled)

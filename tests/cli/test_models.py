@@ -31,7 +31,7 @@ from tests.serve_apps.scoring.thread_replica import RealReplica, SmallReplica, i
 
 TABLES = (
     "model_versions, model_roles, model_changes, model_replicas, model_watch, shadow_scores,"
-    " model_evaluations, fraud_labels"
+    " model_days, model_evaluations, fraud_labels"
 )
 Command = Callable[..., Result]
 

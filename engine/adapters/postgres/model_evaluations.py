@@ -27,7 +27,7 @@ class Evaluation(msgspec.Struct, frozen=True):
 
 
 async def keep(pool: asyncpg.Pool, made: Evaluation) -> Evaluation:
-    """Raises asyncpg.ForeignKeyViolationError if there is no such version."""
+    """Versions are never deleted, so the one that was judged is there."""
     row = await pool.fetchrow(
         "INSERT INTO model_evaluations (name, version, data, rows, metrics, note, made_by)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *",

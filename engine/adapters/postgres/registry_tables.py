@@ -97,9 +97,25 @@ model_replicas = Table(
     Column("at", DateTime(timezone=True), nullable=False),
 )
 
-# Counts per minute, as engine/rollout/watch.py adds them up.
+# Counts per minute, as engine/rollout/watch.py adds them up; kept for two days.
 model_watch = Table(
     "model_watch",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("role", Text, primary_key=True),
+    Column("at", DateTime(timezone=True), primary_key=True),
+    Column("replica", Text, primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("latency", ARRAY(BigInteger), nullable=False),
+    Column("scores", ARRAY(BigInteger), nullable=False),
+)
+
+# The same per day (UTC), and the values of the features.
+model_days = Table(
+    "model_days",
     metadata,
     Column("name", Text, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
@@ -142,7 +158,6 @@ model_evaluations = Table(
     Column("note", Text, nullable=False, server_default=""),
     Column("made_by", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    ForeignKeyConstraint(["name", "version"], ["model_versions.name", "model_versions.version"]),
     Index(None, "name", "version", "evaluation_id"),
 )
 

@@ -31,7 +31,7 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
     found = await open_pool(database_url, application="tests", size_max=3)
     await found.execute(
         "TRUNCATE model_versions, model_roles, model_changes, model_replicas, model_watch,"
-        " shadow_scores, model_evaluations RESTART IDENTITY"
+        " model_days, shadow_scores, model_evaluations RESTART IDENTITY"
     )
     yield found
     await found.close()
