@@ -10,6 +10,7 @@ from engine.rollout.histogram import SCORE_EDGES
 from models_ml.drift import MOVING, SHIFTED, Drift, FeatureDrift
 
 _BAR_WIDTH, _BAR_HEIGHT, _GAP = 9, 30, 3
+_BEFORE, _NOW = "#b4bfca", "#2b6cb0"
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1d2733; max-width: 66rem;
   margin: 2rem auto; padding: 0 1rem }
@@ -20,8 +21,7 @@ td, th { padding: .25rem .8rem .25rem 0; text-align: left; border-bottom: 1px so
 th { font-weight: 600; color: #55636f } td.n, th.n { text-align: right;
   font-variant-numeric: tabular-nums } .shifted { color: #a3170f; font-weight: 600 }
 .moving { color: #8a5a00; font-weight: 600 } .stable { color: #55636f }
-.quiet, .key { color: #55636f } .before { fill: #b4bfca; background: #b4bfca }
-.now { fill: #2b6cb0; background: #2b6cb0 } svg { display: block }
+.quiet, .key { color: #55636f } svg { display: block }
 .key b { display: inline-block; width: .8em; height: .8em; margin: 0 .3em 0 .8em }
 """
 
@@ -67,7 +67,8 @@ def _features(features: Sequence[FeatureDrift]) -> str:
     key = (
         f"Population stability index against the training rows: below {MOVING:g} stable, above"
         f" {SHIFTED:g} shifted."
-        '<span class="key"><b class="before"></b>training<b class="now"></b>now</span>'
+        f'<span class="key"><b style="background:{_BEFORE}"></b>training'
+        f'<b style="background:{_NOW}"></b>now</span>'
     )
     rows = [
         [
@@ -99,9 +100,9 @@ def _bars(before: Sequence[float], now: Sequence[float], bins: Sequence[str]) ->
     for place, (was, is_, name) in enumerate(zip(before, now, bins, strict=True)):
         left = place * (2 * _BAR_WIDTH + _GAP)
         bars = "".join(
-            f'<rect class="{kind}" x="{left + shift}" y="{_BAR_HEIGHT * (1 - share / most):.1f}"'
+            f'<rect fill="{fill}" x="{left + shift}" y="{_BAR_HEIGHT * (1 - share / most):.1f}"'
             f' width="{_BAR_WIDTH}" height="{_BAR_HEIGHT * share / most:.1f}"/>'
-            for kind, share, shift in (("before", was, 0), ("now", is_, _BAR_WIDTH))
+            for fill, share, shift in ((_BEFORE, was, 0), (_NOW, is_, _BAR_WIDTH))
         )
         told = html.escape(f"{name}: {was:.1%} in training, {is_:.1%} now")
         parts.append(f"<g><title>{told}</title>{bars}</g>")
@@ -159,7 +160,7 @@ def _calibration(found: Drift) -> str:
 def _line(count: int, rows: int) -> str:
     width = 240 * count / max(1, rows)
     return (
-        f'<svg width="240" height="12" role="img"><rect class="now" width="{width:.1f}"'
+        f'<svg width="240" height="12" role="img"><rect fill="{_NOW}" width="{width:.1f}"'
         ' height="12"/></svg>'
     )
 

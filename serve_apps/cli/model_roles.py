@@ -160,12 +160,18 @@ def _after(refused: Change) -> str:
     return f"version {refused.to_version} is live"
 
 
+def _words(change: Change) -> str:
+    if change.role is None or change.role == change.action:
+        return change.action
+    return f"{change.action} {change.role}"
+
+
 def _tell(steps: Steps, done: _Done, wait: float) -> None:
     change = done.change
     was = "none" if change.from_version is None else change.from_version
     now = "none" if change.to_version is None else change.to_version
     share = "" if change.share is None else f", {change.share:.0%} of the subjects"
-    steps.say(f"{change.name} {change.action} {change.role or ''}: {was} → {now}{share}")
+    steps.say(f"{change.name} {_words(change)}: {was} → {now}{share}")
     if done.following:
         count = len(done.following)
         steps.say(f"  {count} replica{'s' * (count != 1)} follow{'s' * (count == 1)}")
@@ -176,6 +182,6 @@ def _tell(steps: Steps, done: _Done, wait: float) -> None:
         steps.say(f"  replica {each.replica} does not follow yet{problem}")
     if done.later is not None:
         steps.say(
-            f"  and then {done.later.changed_by} did: {done.later.action}"
-            f" {done.later.role or ''} to {done.later.to_version or 'none'}"
+            f"  and then {done.later.changed_by} did: {_words(done.later)}"
+            f" to {done.later.to_version or 'none'}"
         )

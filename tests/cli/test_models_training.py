@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from engine.adapters.postgres import model_labels
 from engine.settings import Settings
 from models_ml.fraud.listing_features import NAMES, SCHEMA
 from models_ml.recommend.simulation.bought_together import bought_together
@@ -111,24 +112,36 @@ def test_a_missing_extra_is_named(models: Command) -> None:
     assert "aiqleads[ml]" in " ".join(done.stderr.split())
 
 
+# Three worlds are read and four models fitted: half a minute where nothing else runs.
+@pytest.mark.timeout(600)
 def test_a_listing_model_learns_from_reviewers_and_is_judged_by_them(
     models: Command, settings: Settings
 ) -> None:
     in_registry(settings, _label)
-    done = models("train", "fraud", "--homes", 700, "--json")
+    done = models("train", "fraud", "--homes", 500, "--json")
     assert "reviewers' decisions of the installation that runs here count too" in done.stderr
     assert "20 leads decided by reviewers; 3 of other features left out" in done.stderr
     version = answered(done)
     assert version["note"] == (
-        "sample worlds 101 to 103 of 700 homes and 20 leads decided by reviewers"
+        "sample worlds 101 to 103 of 500 homes and 20 leads decided by reviewers"
     )
-    judged = answered(models("evaluate", "fraud", 1, "--homes", 700, "--json"))
+    judged = answered(models("evaluate", "fraud", 1, "--homes", 500, "--json"))
     world, reviewers = judged["evaluations"]
-    assert world["data"] == "sample world 202 of 700 homes"
+    assert world["data"] == "sample world 202 of 500 homes"
     assert 0 < world["metrics"]["average_precision"] <= 1
     assert (reviewers["data"], reviewers["rows"]) == ("reviewers' decisions", 20)
     assert reviewers["note"] == "it has learnt from 20 decisions, perhaps of these"
     assert {"quarantined_scams", "quarantined_honest"} <= reviewers["metrics"].keys()
+
+
+def test_the_last_word_of_reviewers_on_each_lead_is_learnt(
+    models: Command, settings: Settings
+) -> None:
+    in_registry(settings, _label)
+    found = in_registry(settings, lambda pool: model_labels.reviews(pool, SCHEMA))
+    assert found.is_scam == [number % 2 == 0 for number in range(20)]
+    assert (len(found.features[0]), found.others) == (len(NAMES), 3)
+    assert in_registry(settings, lambda pool: model_labels.reviews(pool, SCHEMA + 7)).others == 23
 
 
 async def _label(pool: asyncpg.Pool) -> None:
