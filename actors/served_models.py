@@ -130,7 +130,7 @@ class ServedFraudScorer:
         advertisers: Mapping[int, Advertisement],
     ) -> Scored:
         """Raises ModelUnavailable; what was scored till then counts for nothing."""
-        found = Scored([], [], [])
+        found = Scored([], [], [], {})
         for start in range(0, len(lead_ids), ROWS_MAX):
             places = range(start, min(start + ROWS_MAX, len(lead_ids)))
             known = {place - start: advertisers[place] for place in places if place in advertisers}
@@ -140,6 +140,7 @@ class ServedFraudScorer:
             found.versions.extend(part.versions)
             found.probabilities.extend(part.probabilities)
             found.reasons.extend(part.reasons)
+            found.thresholds.update(part.thresholds)
         return found
 
 

@@ -30,6 +30,7 @@ from engine.settings import Settings
 from serve_apps.cli import (  # noqa: F401  (their commands)
     model_drift,
     model_evaluate,
+    model_rescore,
     model_roles,
     model_train,
     model_versions,
