@@ -1,5 +1,5 @@
 """Three ways to give a served model another version while it is asked: the application run again,
-`user_config` changed, and a replica that follows by itself, as the product's do.
+the same with another `user_config`, and a replica that follows by itself, as the product's do.
 
     python -m benchmarks.models_swaps
 
@@ -69,6 +69,7 @@ class Load:
             except Exception:
                 # Whatever Serve raises, it was no answer.
                 self.failed += 1
+                self.newest = None
                 await asyncio.sleep(0.05)
             self.longest = max(self.longest, time.monotonic() - started)
 
@@ -82,7 +83,7 @@ async def measure(way: str, version: int) -> dict[str, Any]:
         # Serve says so if the version can't be deployed.
         if way == "application run again":
             await asyncio.to_thread(run, version)
-        elif way == "user_config changed":
+        elif way == "run again with another user_config":
             await asyncio.to_thread(run, 1, {"version": version})
         else:
             await asked.handle.follow.remote(version)
@@ -112,7 +113,11 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)
     serve.start(proxy_location=ProxyLocation.Disabled)
-    for way in ("application run again", "user_config changed", "followed by the replica"):
+    for way in (
+        "application run again",
+        "run again with another user_config",
+        "followed by the replica",
+    ):
         for version in (GOOD, BAD):
             run(1)
             print(json.dumps(asyncio.run(measure(way, version))), flush=True)

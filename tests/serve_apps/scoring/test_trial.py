@@ -139,6 +139,28 @@ async def test_what_does_as_well_stays(pool: asyncpg.Pool, settings: Settings) -
         assert (await newest(pool)).action == "canary"
 
 
+async def test_a_canary_goes_back_while_another_version_loads(
+    pool: asyncpg.Pool, settings: Settings
+) -> None:
+    await entered(pool, settings, 3)
+    await wish(pool, "promote", 1)
+    await wish(pool, "canary", 2, share=0.2)
+    SlowToLoad.hold([3])
+    async with serving(SlowToLoad, settings) as replica:
+        await wish(pool, "shadow", 3)
+        await until(lambda: 3 in SlowToLoad.waiting)
+        work(replica, 1, "live")
+        work(replica, 2, "canary", errors=20)
+        for _ in range(200):
+            if (await newest(pool)).action == "rollback":
+                break
+            await asyncio.sleep(0.05)
+        assert (await newest(pool)).action == "rollback"
+        SlowToLoad.hold([])
+        await until(lambda: replica.service("fraud").roles(0).shadow == 3)
+        assert replica.service("fraud").canary is None
+
+
 async def test_of_several_replicas_that_see_it_one_rolls_back(
     pool: asyncpg.Pool, settings: Settings
 ) -> None:
