@@ -10,6 +10,16 @@ from typing import Final
 from models_ml.artefact import Unusable
 
 MEMBERS_MAX: Final = 32
+# What zipfile raises for what it can't read; RuntimeError for a part that is encrypted.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 # Of the zip format's own; the same parts always make the same bytes, hence the same hash.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -35,5 +45,5 @@ def unpack(content: bytes, most: int) -> dict[str, bytes]:
             if sum(each.file_size for each in members) > most:
                 raise Unusable(f"its parts are longer than {most:,} bytes together")
             return {each.filename: archive.read(each) for each in members}
-    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, OSError) as error:
+    except _UNREADABLE as error:
         raise Unusable(f"no bundle: {error}") from error

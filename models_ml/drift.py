@@ -6,28 +6,33 @@ bins of the model's reference: by custom below 0.1 nothing has changed, above 0.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
 import msgspec
 
-from engine.rollout.histogram import SCORE_EDGES, population_stability
+from engine.rollout.histogram import population_stability
 from engine.rollout.watch import Watched
 from models_ml.reference import Reference
 
 SHIFTED = 0.25
 MOVING = 0.1
 TENTHS = 10
+# Of fewer rows chance alone makes an index that looks like a change.
+ROWS_LEAST = 500
 
 
 class FeatureDrift(msgspec.Struct, frozen=True):
-    """`missing_before` and `missing_now` are shares of rows without a value."""
+    """`missing_before` and `missing_now` are shares of rows without a value. `before` and `now`
+    are the shares in the bins whose upper ends are `edges`, one more above the last."""
 
     feature: str
     stability_index: float
     verdict: str
     missing_before: float
     missing_now: float
+    edges: list[float]
+    before: list[float]
+    now: list[float]
 
 
 class CalibrationBin(msgspec.Struct, frozen=True):
@@ -41,11 +46,20 @@ class CalibrationBin(msgspec.Struct, frozen=True):
     found_share: float
 
 
+class CalibrationBefore(msgspec.Struct, frozen=True):
+    """A tenth of the rows that the version was judged on when it was made."""
+
+    rows: int
+    mean_score: float
+    found_share: float
+
+
 class Drift(msgspec.Struct, frozen=True):
     """Of one version; `rows` were looked at. `features` are the most shifted first, and empty,
     with the reason in `note`, where there is nothing to compare. `scores` counts rows by score,
     between the edges of engine/rollout/histogram.py. `calibration_error` is the mean distance
-    of score and share over the labelled leads, None without."""
+    of score and share over the labelled leads, None without; `calibration_before` is that of the
+    version's making, empty if it did not say."""
 
     name: str
     version: int
@@ -55,6 +69,7 @@ class Drift(msgspec.Struct, frozen=True):
     scores: list[int]
     calibration: list[CalibrationBin]
     calibration_error: float | None
+    calibration_before: list[CalibrationBefore]
     note: str
 
 
@@ -79,6 +94,8 @@ def drift(
             features = _features(reference, reference.by_feature(watched.features))
         except ValueError as error:
             note = f"the counts are of another reference: {error}"
+        if features and watched.rows < ROWS_LEAST:
+            note = f"of fewer than {ROWS_LEAST} rows an index says little"
     calibration = _calibration(labelled)
     leads = sum(each.leads for each in calibration)
     distance = (
@@ -95,13 +112,16 @@ def drift(
         list(watched.scores),
         calibration,
         None if distance is None else round(distance, 4),
+        [] if reference is None else [CalibrationBefore(*each) for each in reference.calibration],
         note,
     )
 
 
 def _features(reference: Reference, now: Sequence[Sequence[int]]) -> list[FeatureDrift]:
     found = []
-    for name, before, counts in zip(reference.names, reference.seen, now, strict=True):
+    for name, edges, before, counts in zip(
+        reference.names, reference.edges, reference.seen, now, strict=True
+    ):
         index = population_stability(before, counts)
         verdict = "shifted" if index > SHIFTED else "moving" if index > MOVING else "stable"
         found.append(
@@ -109,11 +129,19 @@ def _features(reference: Reference, now: Sequence[Sequence[int]]) -> list[Featur
                 name,
                 round(index, 4),
                 verdict,
-                round(before[-1] / max(1, sum(before)), 4),
-                round(counts[-1] / max(1, sum(counts)), 4),
+                _shares(before)[-1],
+                _shares(counts)[-1],
+                list(edges),
+                _shares(before)[:-1],
+                _shares(counts)[:-1],
             )
         )
     return sorted(found, key=lambda each: -each.stability_index)
+
+
+def _shares(counts: Sequence[int]) -> list[float]:
+    whole = max(1, sum(counts))
+    return [round(count / whole, 4) for count in counts]
 
 
 def _calibration(labelled: Sequence[tuple[float, bool]]) -> list[CalibrationBin]:
@@ -131,71 +159,3 @@ def _calibration(labelled: Sequence[tuple[float, bool]]) -> list[CalibrationBin]
         for place, each in enumerate(bins)
         if each
     ]
-
-
-def as_html(found: Drift) -> str:
-    """The report as a page of its own: nothing is loaded from elsewhere."""
-    title = html.escape(f"Drift of {found.name} version {found.version}")
-    edges = ["0", *(f"{edge:g}" for edge in SCORE_EDGES), "1"]
-    scores = [
-        (f"{low} to {high}", str(count), _share(count, found.rows))
-        for low, high, count in zip(edges, edges[1:], found.scores, strict=False)
-    ]
-    error = "no labels" if found.calibration_error is None else f"{found.calibration_error:.3f}"
-    parts = [
-        f"<p>{found.rows:,} rows of the last {found.days} days. {html.escape(found.note)}</p>",
-        "<h2>Features</h2>",
-        _table(
-            ("feature", "stability index", "", "missing before", "missing now"),
-            [
-                (
-                    each.feature,
-                    f"{each.stability_index:.3f}",
-                    each.verdict,
-                    f"{each.missing_before:.1%}",
-                    f"{each.missing_now:.1%}",
-                )
-                for each in found.features
-            ],
-        ),
-        "<h2>Scores</h2>",
-        _table(("score", "rows", "share"), scores),
-        f"<h2>Calibration by reviewers' labels</h2><p>Error: {error}</p>",
-        _table(
-            ("score", "leads", "mean score", "were scams"),
-            [
-                (
-                    f"{each.score_from:.1f} to {each.score_to:.1f}",
-                    str(each.leads),
-                    f"{each.mean_score:.3f}",
-                    f"{each.found_share:.3f}",
-                )
-                for each in found.calibration
-            ],
-        ),
-    ]
-    style = (
-        "body{font-family:sans-serif;max-width:60rem;margin:2rem auto}"
-        "td,th{padding:.2rem .8rem;text-align:left;border-bottom:1px solid #ddd}"
-        "tr.shifted{background:#fdd}tr.moving{background:#ffd}"
-    )
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{style}</style></head><body><h1>{title}</h1>{''.join(parts)}</body></html>\n"
-    )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
-        return "<p>none</p>"
-    heads = "".join(f"<th>{html.escape(each)}</th>" for each in head)
-    body = []
-    for row in rows:
-        kind = next((each for each in row if each in ("shifted", "moving")), "")
-        cells = "".join(f"<td>{html.escape(each)}</td>" for each in row)
-        body.append(f'<tr class="{kind}">{cells}</tr>')
-    return f"<table><tr>{heads}</tr>{''.join(body)}</table>"
-
-
-def _share(count: int, rows: int) -> str:
-    return f"{count / rows:.1%}" if rows else ""

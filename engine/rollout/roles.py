@@ -16,6 +16,8 @@ Role = Literal["live", "canary", "shadow"]
 Action = Literal["train", "promote", "canary", "shadow", "rollback", "retire", "refused"]
 ROLES: tuple[Role, ...] = ("live", "canary", "shadow")
 SHARE_MAX = 0.5
+# Vectors of two versions can't be compared: answers of both would spoil one index.
+WITHOUT_CANARY = frozenset({"embedder"})
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -58,7 +60,8 @@ class Roles(msgspec.Struct, frozen=True):
 
 class Wish(msgspec.Struct, frozen=True):
     """What is to change. `version` is None to end a canary's or a shadow's role; of a rollback
-    `role` says which role is rolled back, None: the canary's if there is one, else live.
+    `role` says which role is rolled back, None: that of `version`, and without it the canary's
+    if there is one, else live.
     `refused` takes the role from a version that can't be used."""
 
     action: Action
@@ -83,11 +86,13 @@ class Decision(msgspec.Struct, frozen=True):
 
 class Known(msgspec.Struct, frozen=True):
     """What the decision rests on: versions that may serve, versions that were retired, and the
-    version that was live before the one that is (None: none that may serve)."""
+    version that was live before the one that is (None: none that may serve). `is_served` if a
+    replica says that it serves with the live one."""
 
     usable: Collection[int]
     retired: Collection[int]
     before: int | None
+    is_served: bool = False
 
 
 def decide(roles: Roles, wish: Wish, known: Known) -> Decision | Refusal:
@@ -138,7 +143,8 @@ def _retired(roles: Roles, version: int | None, known: Known) -> Decision | Refu
 
 
 def _taken(roles: Roles, wish: Wish, known: Known) -> Decision | Refusal:
-    role = wish.role or ("canary" if roles.canary is not None else "live")
+    named = None if wish.version is None else roles.held_by(wish.version)
+    role = wish.role or named or ("canary" if roles.canary is not None else "live")
     held = roles.of(role)
     if held is None or (wish.version is not None and held != wish.version):
         return Refusal(f"version {wish.version} is not {role}" if held else f"no version is {role}")
@@ -146,6 +152,9 @@ def _taken(roles: Roles, wish: Wish, known: Known) -> Decision | Refusal:
         return Decision(_without(roles, held), held, None)
     if known.before is None and wish.action == "rollback":
         return Refusal(f"no usable version was live before version {held}")
+    if known.before is None and known.is_served:
+        # One replica can't use it, others do: to take it from all of them helps nobody.
+        return Refusal(f"other replicas serve version {held}, and none was live before it")
     cleared = _without(roles, held)
     if known.before is None:
         return Decision(cleared, held, None)

@@ -27,7 +27,14 @@ from engine.adapters.local.installation import (
 )
 from engine.adapters.local.run_record import BrokenRecord
 from engine.settings import Settings
-from serve_apps.cli import model_rescore, model_roles, model_versions  # noqa: F401  (their commands)
+from serve_apps.cli import (  # noqa: F401  (their commands)
+    model_drift,
+    model_evaluate,
+    model_rescore,
+    model_roles,
+    model_train,
+    model_versions,
+)
 from serve_apps.cli.evaluate import evaluations
 from serve_apps.cli.models import models
 from serve_apps.cli.simulate import simulate

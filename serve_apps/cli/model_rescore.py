@@ -6,7 +6,12 @@ from typing import Annotated
 
 import typer
 
-from engine.adapters.local.effective_settings import require, resolve_settings
+from engine.adapters.local.effective_settings import (
+    join_ray_environment,
+    require,
+    resolve_settings,
+)
+from engine.adapters.local.installation import Installation
 from engine.market_directory import load_markets
 from engine.settings import Settings
 from serve_apps.cli.model_words import Json, answer, reported
@@ -26,8 +31,13 @@ def rescore(
     """Have every lead judged again by the fraud model that is live now, in the desks' spare time;
     reviewers' decisions stand. `status` shows how many wait."""
     with reported() as steps:
-        settings = resolve_settings(Settings())
+        configured = Settings()
+        settings = resolve_settings(configured)
         require(settings, "ray_address")
+        installation = Installation.find(configured.data_dir)
+        if installation is not None and not configured.ray_address:
+            # Before Ray is imported: else it looks for the private one at the outward address.
+            join_ray_environment(installation)
         known = list(load_markets(settings.markets_file))
         unknown = sorted({*(market or [])} - {*known})
         if unknown:

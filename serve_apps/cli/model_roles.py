@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import asyncpg
 import msgspec
@@ -12,7 +12,6 @@ from engine.adapters.postgres import model_registry
 from engine.adapters.postgres.model_registry import Change
 from engine.adapters.postgres.model_watch import Acknowledged
 from engine.rollout.roles import SHARE_MAX, Refusal, Wish
-from engine.settings import Settings
 from serve_apps.cli.model_words import (
     EXIT_LATE,
     Json,
@@ -76,6 +75,10 @@ def shadow(
 @models.command()
 def rollback(
     name: Name,
+    version: Annotated[
+        int | None,
+        typer.Argument(min=1, help="Only if it is this one that would be taken back."),
+    ] = None,
     role: Annotated[
         Literal["live", "canary"] | None,
         typer.Option(help="Which one; without, the canary if there is one, else live."),
@@ -85,7 +88,7 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """End the canary, or go back to the version that was live before."""
-    _change(name, Wish("rollback", role=role), reason, wait, as_json)
+    _change(name, Wish("rollback", version, role=role), reason, wait, as_json)
 
 
 @models.command()
@@ -99,71 +102,86 @@ def _named_or_off(version: int | None, off: bool) -> None:
         raise typer.BadParameter("name a version, or give --off to end the role")
 
 
+class _Done(msgspec.Struct, frozen=True):
+    """The change; what a replica refused of it; what came after it; who follows, and who does
+    not yet."""
+
+    change: Change
+    refused: Change | None
+    later: Change | None
+    following: list[Acknowledged]
+    late: list[Acknowledged]
+
+
 def _change(name: str, wish: Wish, reason: str, wait: float, as_json: bool) -> None:
     with reported() as steps:
-        found = with_registry(
-            lambda settings, pool: _changed(settings, pool, name, wish, reason, wait)
-        )
-        change, refused, there, late = found
+        done = with_registry(lambda _, pool: _changed(pool, name, wish, reason, wait))
         if as_json:
-            answer(_as_json(change, refused, there, late))
+            answer(msgspec.to_builtins(done))
         else:
-            _tell(steps, change, there, late)
-        if refused is not None:
+            _tell(steps, done, wait)
+        if done.refused is not None:
             raise StepFailed(
-                f"{name} version {refused.from_version}",
-                f"refused: {refused.reason}",
+                f"{name} version {done.refused.from_version}",
+                f"refused: {done.refused.reason}",
                 log=None,
-                remedy=f"version {refused.to_version} is live"
-                if refused.role == "live"
-                else "live is as it was",
+                remedy=_after(done.refused),
             )
-    if late:
+    if done.late:
         raise typer.Exit(EXIT_LATE)
 
 
-async def _changed(
-    settings: Settings, pool: asyncpg.Pool, name: str, wish: Wish, reason: str, wait: float
-) -> tuple[Change, Change | None, list[Acknowledged], list[Acknowledged]]:
-    """The change, what a replica refused of it, and who follows and who does not yet. Raises
-    ValueError if it can't be."""
-    done = await model_registry.change(pool, name, wish, by=operator(), reason=reason)
-    if isinstance(done, Refusal):
-        raise ValueError(done.reason)
-    there, late = await operations.acknowledged(pool, name, done, wait) if wait else ([], [])
-    history = await model_registry.changes(pool, name)
-    change = next(each for each in history if each.change_id == done)
+async def _changed(pool: asyncpg.Pool, name: str, wish: Wish, reason: str, wait: float) -> _Done:
+    """Raises ValueError if it can't be."""
+    made = await model_registry.change(pool, name, wish, by=operator(), reason=reason)
+    if isinstance(made, Refusal):
+        raise ValueError(made.reason)
+    there, late = await operations.acknowledged(pool, name, made, wait) if wait else ([], [])
+    async with pool.acquire() as connection:
+        change = await model_registry.change_of(connection, made)
+    later = [each for each in await model_registry.changes(pool, name) if each.change_id > made]
     refused = next(
         (
             each
-            for each in history
-            if each.change_id > done
-            and each.action == "refused"
-            and each.from_version == change.to_version
+            for each in later
+            if each.action == "refused" and each.from_version == change.to_version
         ),
         None,
     )
-    return change, refused, there, late
+    newest = next((each for each in later if each.action != "train"), None)
+    return _Done(change, refused, None if newest == refused else newest, there, late)
 
 
-def _tell(
-    steps: Steps, change: Change, there: list[Acknowledged], late: list[Acknowledged]
-) -> None:
+def _after(refused: Change) -> str:
+    if refused.role != "live":
+        return "the live version is as it was"
+    if refused.to_version is None:
+        return "no version is live"
+    return f"version {refused.to_version} is live"
+
+
+def _words(change: Change) -> str:
+    if change.role is None or change.role == change.action:
+        return change.action
+    return f"{change.action} {change.role}"
+
+
+def _tell(steps: Steps, done: _Done, wait: float) -> None:
+    change = done.change
     was = "none" if change.from_version is None else change.from_version
     now = "none" if change.to_version is None else change.to_version
     share = "" if change.share is None else f", {change.share:.0%} of the subjects"
-    steps.say(f"{change.name} {change.action} {change.role or ''}: {was} → {now}{share}")
-    if there:
-        steps.say(f"  {len(there)} replicas follow")
-    for each in late:
+    steps.say(f"{change.name} {_words(change)}: {was} → {now}{share}")
+    if done.following:
+        count = len(done.following)
+        steps.say(f"  {count} replica{'s' * (count != 1)} follow{'s' * (count == 1)}")
+    elif wait and not done.late:
+        steps.say("  no replica serves this model now; those that start will follow")
+    for each in done.late:
         problem = f": {each.problem}" if each.problem else ""
         steps.say(f"  replica {each.replica} does not follow yet{problem}")
-
-
-def _as_json(
-    change: Change, refused: Change | None, there: list[Acknowledged], late: list[Acknowledged]
-) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(
-        {"change": change, "refused": refused, "following": there, "late": late}
-    )
-    return found
+    if done.later is not None:
+        steps.say(
+            f"  and then {done.later.changed_by} did: {_words(done.later)}"
+            f" to {done.later.to_version or 'none'}"
+        )

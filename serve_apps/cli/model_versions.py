@@ -1,18 +1,18 @@
-"""`aiqleads models register|list|history|evaluate|compare|drift`: what there is, what it does."""
+"""`aiqleads models register|list|history|compare`: what there is, and how two versions differ."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
+from engine.adapters.model_store import SIZE_BYTES_MAX
 from engine.adapters.postgres import model_registry
 from engine.market.instant import rfc3339
-from models_ml import drift as drifting
-from models_ml.served import Served
+from models_ml.artefact import bounded
+from models_ml.served import ModelName
 from serve_apps.cli.model_words import (
     Json,
     Name,
@@ -25,10 +25,8 @@ from serve_apps.cli.model_words import (
 )
 from serve_apps.cli.models import models
 from serve_apps.scoring import operations, registering
-from serve_apps.scoring.loading import from_bytes, from_store
 
 _SHOWN = 60
-_TIMED = 20
 Bundle = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A bundle, one file.")]
 
 
@@ -41,7 +39,7 @@ def register(
 ) -> None:
     """Enter a bundle that was trained elsewhere: read, checked, stored. It has no role yet."""
     with reported():
-        content = file.read_bytes()
+        content = bounded(file, SIZE_BYTES_MAX)
         version, new = with_registry(
             lambda settings, pool: registering.register(
                 pool, registering.store_of(settings), name, content, by=operator(), note=note
@@ -50,12 +48,15 @@ def register(
     if as_json:
         answer({"name": name, "version": version.version, "new": new, "sha256": version.sha256})
     else:
-        typer.echo(f"{name} version {version.version}{'' if new else ', there already'}")
+        known = "" if new else ", there already"
+        typer.echo(
+            f"{name} version {version.version}{known}{', retired' * bool(version.retired_at)}"
+        )
 
 
 @models.command(name="list")
 def list_versions(
-    name: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
+    name: Annotated[ModelName | None, typer.Argument(help="Only this model.")] = None,
     as_json: Json = False,
 ) -> None:
     """Every version, its role and its metrics, the newest first."""
@@ -69,7 +70,7 @@ def list_versions(
             each["name"],
             each["version"],
             "retired" if each["retired_at"] else _role(each),
-            _metrics(each["metrics"]),
+            metric_words(each["metrics"]),
             f"{each['size_bytes']:,}",
             each["made_at"][:16],
             each["made_by"],
@@ -109,32 +110,6 @@ def history(
 
 
 @models.command()
-def evaluate(
-    name: Name,
-    version: Annotated[int | None, typer.Argument(min=1, help="Without: the live one.")] = None,
-    file: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="A bundle instead.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Read a version, score its known example, time it, and show how it did where it was made."""
-    with reported():
-        if file is not None:
-            model = from_bytes(name, file.read_bytes())
-        else:
-            model = from_store(
-                with_registry(lambda _, pool: operations.find_or_live(pool, name, version))
-            )
-        found = _evaluated(model)
-    if as_json:
-        answer(found)
-        return
-    for key, value in found.items():
-        shown = _metrics(value) if isinstance(value, dict) else value
-        typer.echo(f"{key:<20} {shown}")
-
-
-@models.command()
 def compare(name: Name, one: Number, other: Number, as_json: Json = False) -> None:
     """Two versions: metrics, what serving showed, and scores of the leads that both saw."""
     with reported():
@@ -146,6 +121,7 @@ def compare(name: Name, one: Number, other: Number, as_json: Json = False) -> No
     keys = sorted({*left["metrics"], *right["metrics"]})
     rows = [(key, left["metrics"].get(key), right["metrics"].get(key)) for key in keys]
     rows += [(key, left["served"][key], right["served"][key]) for key in left["served"]]
+    rows += _judged_alike(left["evaluations"], right["evaluations"])
     table(("", f"version {one}", f"version {other}"), rows)
     beside = found["shadow"]
     if beside is None:
@@ -158,47 +134,18 @@ def compare(name: Name, one: Number, other: Number, as_json: Json = False) -> No
     )
 
 
-@models.command()
-def drift(
-    name: Name,
-    version: Annotated[int | None, typer.Argument(min=1, help="Without: the live one.")] = None,
-    days: Annotated[int, typer.Option(min=1, max=90)] = 7,
-    html: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Also write the report as a page.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Features against the training rows, scores, and calibration by reviewers' labels."""
-    with reported():
-        found = with_registry(lambda _, pool: operations.drift_of(pool, name, version, days))
-        if html is not None:
-            html.write_text(drifting.as_html(found), encoding="utf-8")
-    if as_json:
-        answer(msgspec.to_builtins(found))
-        return
-    typer.echo(f"{name} version {found.version}: {found.rows:,} rows of {days} days {found.note}")
-    if found.features:
-        rows = [(each.feature, each.stability_index, each.verdict) for each in found.features]
-        table(("feature", "stability index", ""), rows[:20])
-    if found.calibration_error is not None:
-        typer.echo(f"calibration error by reviewers' labels: {found.calibration_error:.3f}")
-
-
-def _evaluated(model: Served) -> dict[str, Any]:
-    times = []
-    for _ in range(_TIMED):
-        started = time.perf_counter()
-        model.check()
-        times.append((time.perf_counter() - started) * 1e3)
-    training, metrics = registering.told(model)
-    return {
-        "schema": model.schema,
-        "features": len(model.features),
-        "known_example": "as it should be",
-        "known_example_ms": round(sorted(times)[len(times) // 2], 3),
-        "training_sha256": training,
-        "metrics": metrics,
-    }
+def _judged_alike(left: list[dict[str, Any]], right: list[dict[str, Any]]) -> list[Any]:
+    """Rows of what either was judged by, beside the other where that was the same."""
+    rows = []
+    for data in sorted({each["data"] for each in (*left, *right)}):
+        one, other = (
+            next((each["metrics"] for each in of if each["data"] == data), {})
+            for of in (left, right)
+        )
+        rows += [
+            (f"{metric}, {data}", one.get(metric), other.get(metric)) for metric in {**one, **other}
+        ]
+    return rows
 
 
 def _role(each: dict[str, Any]) -> str | None:
@@ -206,6 +153,6 @@ def _role(each: dict[str, Any]) -> str | None:
     return f"canary {each['share']:.0%}" if role == "canary" else role
 
 
-def _metrics(metrics: dict[str, Any]) -> str:
+def metric_words(metrics: dict[str, Any]) -> str:
     told = ", ".join(f"{key} {value}" for key, value in metrics.items())
     return told if len(told) <= _SHOWN else told[: _SHOWN - 1] + "…"

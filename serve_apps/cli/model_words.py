@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import getpass
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -31,6 +32,8 @@ Why = Annotated[str, typer.Option("--reason", help="Why; it stands in the histor
 Wait = Annotated[
     float, typer.Option("--wait", min=0, help="Seconds to wait for the replicas; 0 does not.")
 ]
+# Of a table that goes to a file or another program.
+_WIDTH = 160
 EXIT_LATE = 3
 """The change was made, but not every replica has said that it follows."""
 
@@ -60,6 +63,7 @@ def reported() -> Iterator[Steps]:
         ValueError,
         OSError,
         asyncpg.PostgresError,
+        asyncpg.InterfaceError,
     ) as error:
         reason = str(error.args[0]) if isinstance(error, LookupError) else str(error)
         remedy = "is the installation up? `aiqleads status`" if _is_away(error) else ""
@@ -68,7 +72,8 @@ def reported() -> Iterator[Steps]:
 
 
 def _is_away(error: Exception) -> bool:
-    return isinstance(error, OSError | NotRunning | asyncpg.PostgresError)
+    away = ConnectionError | TimeoutError | socket.gaierror | NotRunning
+    return isinstance(error, away | asyncpg.PostgresError | asyncpg.InterfaceError)
 
 
 def with_registry(work: Callable[[Settings, asyncpg.Pool], Awaitable[T]]) -> T:
@@ -98,10 +103,16 @@ def answer(value: Any) -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    found = Table(*head)
+    """The first column, which names what the row is about, is never cut."""
+    found = Table()
+    for place, heading in enumerate(head):
+        found.add_column(heading, no_wrap=place == 0)
     for row in rows:
         found.add_row(*("-" if cell is None or cell == "" else str(cell) for cell in row))
-    Console().print(found)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(console.width, _WIDTH))
+    console.print(found)
 
 
 __all__ = ["NAMES", "Json", "Name", "Number", "Wait", "Why"]

@@ -96,11 +96,12 @@ class FraudScoring(ModelReplica):
         rows = np.concatenate([each.features for each in questions])
         service = self.service("fraud")
         versions, scores, reasons = await self._listings(service, lead_ids, rows)
+        if service.shadow is not None and service.live is not None:
+            # Before anything else is weighed in: the shadow knows the listing alone.
+            self._put_shadow(service.live, lead_ids, rows, versions, scores)
         advertisers = _advertisers(questions)
         if advertisers:
             await self._weigh_advertisers(advertisers, lead_ids, scores, reasons)
-        if service.shadow is not None and service.live is not None:
-            self._put_shadow(service.live, lead_ids, rows, versions, scores)
         return _shared_out(questions, versions, scores, reasons, _thresholds(service))
 
     async def _listings(

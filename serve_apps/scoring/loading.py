@@ -10,6 +10,8 @@ from engine.adapters import model_store
 from engine.rollout.roles import Version
 from models_ml import bundle, served
 from models_ml.artefact import Unusable
+from models_ml.reference import PART, Reference
+from models_ml.reference import from_bytes as from_part
 from models_ml.served import ModelName, Served
 
 _TIMED = 5
@@ -33,6 +35,13 @@ def from_store(version: Version) -> Served:
     if model.schema != version.schema or tuple(model.features) != version.features:
         raise Unusable("its schema or features are not those that were registered")
     return model
+
+
+def reference_of(version: Version) -> Reference | None:
+    """What its training rows were like, if it came with that. Raises as `from_store` does."""
+    parts = bundle.unpack(content_of(version), served.PARTS_BYTES_MAX)
+    part = parts.get(PART)
+    return None if part is None else from_part(part, version.features)
 
 
 def from_bytes(name: ModelName, content: bytes) -> Served:

@@ -88,7 +88,9 @@ class ModelReplica:
         )
         self._first = asyncio.Event()
         self._forgotten = time.monotonic()
+        self._telling = asyncio.Lock()
         self._following = asyncio.create_task(self._follow(), name="model roles")
+        self._watching = asyncio.create_task(self._watch(), name="model watch")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_SECONDS_MAX):
                 await self._first.wait()
@@ -148,7 +150,7 @@ class ModelReplica:
     async def check_health(self) -> None:
         """Scores the known example of every live version. Raises RuntimeError if one fails, so
         that Serve replaces the replica."""
-        if self._following.done():
+        if self._following.done() or self._watching.done():
             raise RuntimeError("the registry is not followed any more")
         for name, found in self._follower.serving.items():
             if found.live is None:
@@ -164,7 +166,8 @@ class ModelReplica:
         # Serve's graceful stop awaits this; a half-built replica has nothing to stop.
         if hasattr(self, "_following"):
             self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+            self._watching.cancel()
+            await asyncio.gather(self._following, self._watching, return_exceptions=True)
             await self.registry.leave()
 
     async def _follow(self) -> None:
@@ -174,15 +177,28 @@ class ModelReplica:
                 await self.registry.listen()
                 await self._follower.catch_up()
                 self._first.set()
-                await self._tell()
             except AWAY as error:
                 log.warning("the model registry is away: %s", error or type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await self.registry.woken.wait()
 
+    async def _watch(self) -> None:
+        """Beside the following: a version that takes minutes to load must not keep another, which
+        does harm, in its role."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                await self._tell()
+            except AWAY as error:
+                log.warning("counts of models are lost: %s", error or type(error).__name__)
+
     async def _tell(self) -> None:
         """Write what was counted, and judge what is on trial by what all counted."""
+        async with self._telling:
+            await self._tell_now()
+
+    async def _tell_now(self) -> None:
         counted: dict[str, dict[tuple[int, Role], Watched]] = {}
         for name, version, role in list(self._tallies):
             found = self._tallies[name, version, role].taken()

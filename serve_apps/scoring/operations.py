@@ -6,33 +6,42 @@ import asyncio
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import asyncpg
 
-from engine.adapters.postgres import model_labels, model_registry, model_watch, shadow_scores
+from engine.adapters.postgres import (
+    model_counts,
+    model_evaluations,
+    model_labels,
+    model_registry,
+    model_watch,
+    shadow_scores,
+)
 from engine.adapters.postgres.model_watch import Acknowledged
 from engine.adapters.postgres.shadow_scores import ShadowScore
 from engine.market.instant import rfc3339
 from engine.rollout.histogram import LATENCY_EDGES_MS, quantile
 from engine.rollout.roles import Version
 from models_ml.drift import Drift, drift
-from serve_apps.scoring.loading import from_store
+from serve_apps.scoring.loading import reference_of
 
-DAY_US = 86_400_000_000
+SERVED_DAYS = 90
 APART = 0.2
 
 
 async def acknowledged(
     pool: asyncpg.Pool, name: str, change_id: int, seconds_max: float
 ) -> tuple[list[Acknowledged], list[Acknowledged]]:
-    """Replicas that took the change in, and those that did not within this time."""
+    """Replicas that follow the change, and those that do not within this time. One that took it
+    in and says of a problem does not; its problem ends when the version can be used or is
+    refused, which is a change after this one."""
     deadline = time.monotonic() + seconds_max
     while True:
         said = await model_watch.acknowledgements(pool, name)
-        late = [each for each in said if each.change_id < change_id]
-        if not late or time.monotonic() > deadline:
-            return [each for each in said if each.change_id >= change_id], late
+        there = [each for each in said if each.change_id >= change_id and not each.problem]
+        if len(there) == len(said) or time.monotonic() > deadline:
+            return there, [each for each in said if each not in there]
         await asyncio.sleep(0.1)
 
 
@@ -97,6 +106,16 @@ async def compare(pool: asyncpg.Pool, name: str, one: int, other: int) -> dict[s
                 "version": each.version,
                 "metrics": each.metrics,
                 "served": await _served(pool, each),
+                "evaluations": [
+                    {
+                        "data": found.data,
+                        "rows": found.rows,
+                        "metrics": found.metrics,
+                        "note": found.note,
+                        "at": rfc3339(found.at),
+                    }
+                    for found in await model_evaluations.newest(pool, name, each.version)
+                ],
             }
             for each in versions
         ],
@@ -105,7 +124,7 @@ async def compare(pool: asyncpg.Pool, name: str, one: int, other: int) -> dict[s
 
 
 async def _served(pool: asyncpg.Pool, version: Version) -> dict[str, Any]:
-    found = await model_watch.watched(pool, version.name, version.version, since_us=0)
+    found = await model_counts.days(pool, version.name, version.version, SERVED_DAYS)
     p99 = quantile(LATENCY_EDGES_MS, found.latency, 0.99) if found.latency else 0.0
     return {
         "calls": found.calls,
@@ -134,9 +153,8 @@ def _beside(pairs: Sequence[ShadowScore]) -> dict[str, Any]:
 async def drift_of(pool: asyncpg.Pool, name: str, number: int | None, days: int) -> Drift:
     """Of a version, or of the live one. Raises LookupError, ArtefactLost or Unusable."""
     version = await find_or_live(pool, name, number)
-    model = await asyncio.to_thread(from_store, version)
-    now: int = await pool.fetchval("SELECT (extract(epoch FROM now()) * 1e6)::int8")
-    watched = await model_watch.watched(pool, name, version.version, since_us=now - days * DAY_US)
+    # Its reference alone: the model itself may take seconds to build, and much memory.
+    reference = await asyncio.to_thread(reference_of, version)
+    watched = await model_counts.days(pool, name, version.version, days)
     labelled = await model_labels.labelled(pool, version.version) if name == "fraud" else []
-    reference = getattr(cast(Any, model), "reference", None)
     return drift(name, version.version, days, watched, reference, labelled)

@@ -17,6 +17,9 @@ from engine.settings import Settings
 MINUTE_US = 60_000_000
 # How far back the version before is looked at, before the promotion that ended it.
 BEFORE_US = 24 * 60 * MINUTE_US
+# What was long ago counts no more: a fault that begins after good days is seen as soon as one
+# that was there from the start.
+LATELY_US = 60 * MINUTE_US
 
 
 class Counts(Protocol):
@@ -44,7 +47,7 @@ async def judge(
     in the same time, a newly promoted one than the version before it."""
     roles = assigned.roles
     if roles.canary is not None and roles.live is not None:
-        since = assigned.since["canary"]
+        since = max(assigned.since["canary"], assigned.now - LATELY_US)
         reason = fault(
             await counts.watched(name, roles.canary, "canary", since),
             await counts.watched(name, roles.live, "live", since),
@@ -58,8 +61,9 @@ async def judge(
     since = assigned.since["live"]
     if assigned.now - since > probation_minutes * MINUTE_US:
         return
+    lately = max(since, assigned.now - LATELY_US)
     reason = fault(
-        await counts.watched(name, roles.live, "live", since),
+        await counts.watched(name, roles.live, "live", lately),
         await counts.watched(name, assigned.before, "live", since - BEFORE_US, since),
         bounds,
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import asyncpg
 
-from engine.adapters.postgres import model_registry, model_watch, shadow_scores
+from engine.adapters.postgres import model_counts, model_registry, model_watch, shadow_scores
 from engine.adapters.postgres.model_registry import CHANNEL, Assigned
 from engine.adapters.postgres.pool import open_pool
 from engine.adapters.postgres.shadow_scores import ShadowScore
@@ -78,12 +78,12 @@ class RegistryLink:
         return done
 
     async def count(self, name: str, counted: Mapping[tuple[int, Role], Watched]) -> None:
-        await model_watch.count(await self.pool(), self._replica, name, counted)
+        await model_counts.count(await self.pool(), self._replica, name, counted)
 
     async def watched(
         self, name: str, version: int, role: Role, since_us: int, until_us: int | None = None
     ) -> Watched:
-        return await model_watch.watched(
+        return await model_counts.minutes(
             await self.pool(), name, version, since_us=since_us, until_us=until_us, roles=[role]
         )
 
@@ -93,7 +93,7 @@ class RegistryLink:
     async def forget(self, *, shadow_days: int, shadow_rows: int, watch_days: int) -> None:
         pool = await self.pool()
         await shadow_scores.forget(pool, days=shadow_days, rows=shadow_rows)
-        await model_watch.forget(pool, watch_days)
+        await model_counts.forget(pool, watch_days)
 
     async def leave(self) -> None:
         """Say that this replica ends, if the database is there to hear it."""

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import asyncpg
+import msgspec
 import pytest
 
-from engine.adapters.postgres import model_registry, model_watch, shadow_scores
+from engine.adapters.postgres import model_counts, model_registry, model_watch, shadow_scores
 from engine.adapters.postgres.pool import open_pool
 from engine.adapters.postgres.shadow_scores import ShadowScore
 from engine.rollout.roles import Refusal, Roles, Version, Wish
-from engine.rollout.watch import Tally
+from engine.rollout.watch import Tally, Watched
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ async def pool(database_url: str) -> AsyncIterator[asyncpg.Pool]:
     found = await open_pool(database_url, application="tests")
     await found.execute(
         "TRUNCATE model_versions, model_roles, model_changes, model_replicas, model_watch,"
-        " shadow_scores RESTART IDENTITY"
+        " model_days, shadow_scores RESTART IDENTITY"
     )
     yield found
     await found.close()
@@ -172,15 +173,25 @@ async def test_counts_of_replicas_add_up(pool: asyncpg.Pool) -> None:
             tally.saw([1, 2, 3])
             taken = tally.taken()
             assert taken is not None
-            await model_watch.count(pool, replica, "fraud", {(1, "live"): taken})
-    found = await model_watch.watched(pool, "fraud", 1, since_us=0)
+            await model_counts.count(pool, replica, "fraud", {(1, "live"): taken})
+    found = await model_counts.days(pool, "fraud", 1, 1)
     assert (found.calls, found.errors, found.rows) == (6, 3, 6)
     assert found.features == (3, 6, 9)
     assert sum(found.latency) == 6
-    later = await model_watch.watched(pool, "fraud", 1, since_us=0, roles=["canary"])
-    assert later.calls == 0
-    await pool.execute("UPDATE model_watch SET at = at - interval '100 days'")
-    assert await model_watch.forget(pool, 90) >= 2
+    minutes = await model_counts.minutes(pool, "fraud", 1, since_us=0)
+    assert minutes == msgspec.structs.replace(found, features=())
+    later = await model_counts.minutes(pool, "fraud", 1, since_us=0, roles=["canary"])
+    assert later == Watched()
+    await pool.execute("UPDATE model_days SET at = at - interval '3 days'")
+    assert (await model_counts.days(pool, "fraud", 1, 3)).calls == 0
+    assert (await model_counts.days(pool, "fraud", 1, 4)).calls == 6
+    await pool.execute("UPDATE model_watch SET at = at - interval '3 days'")
+    # The minutes go, the days stay as long as they are asked for.
+    assert await model_counts.forget(pool, 90) == await pool.fetchval(
+        "SELECT count(*) FROM model_days"
+    )
+    assert await model_counts.forget(pool, 2) >= 2
+    assert await model_counts.days(pool, "fraud", 1, 90) == Watched()
 
 
 async def test_shadow_scores_are_bounded_by_time_and_number(pool: asyncpg.Pool) -> None:

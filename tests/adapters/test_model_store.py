@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from engine.adapters import model_store
 from engine.adapters.model_store import ArtefactLost, ArtefactSpoilt, ModelStore
@@ -80,3 +82,27 @@ def test_secrets_of_a_url_are_not_told() -> None:
 def _overwrite(url: str, content: bytes) -> None:
     files, path = model_store._files(url)
     files.pipe_file(path, content)
+
+
+class BrokenStore(MemoryFileSystem):
+    """A store whose library raises what nobody else's does."""
+
+    protocol = "broken"
+
+    def open(self, path: str, mode: str = "rb", **more: object) -> object:
+        raise NoCredentials("unable to locate credentials")
+
+    def exists(self, path: str, **more: object) -> bool:
+        raise NoCredentials("unable to locate credentials")
+
+
+class NoCredentials(Exception):
+    """As a store's library has it: of no common kind."""
+
+
+def test_what_a_store_s_library_raises_speaks_not_against_the_artefact() -> None:
+    fsspec.register_implementation("broken", BrokenStore, clobber=True)
+    with pytest.raises(ArtefactLost, match="unable to locate credentials"):
+        model_store.read("broken://models/a", "", 7)
+    with pytest.raises(ArtefactLost, match="unable to locate credentials"):
+        ModelStore("broken://models").put("fraud", b"content")

@@ -13,8 +13,19 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from engine.adapters.postgres import model_watch
 from engine.market.instant import from_datetime
-from engine.rollout.roles import Decision, Known, Refusal, Role, Roles, Version, Wish, decide
+from engine.rollout.roles import (
+    WITHOUT_CANARY,
+    Decision,
+    Known,
+    Refusal,
+    Role,
+    Roles,
+    Version,
+    Wish,
+    decide,
+)
 
 # Told in the transaction of every change, with the model's name.
 CHANNEL = "model_roles"
@@ -150,6 +161,8 @@ async def change_in(
     roles = await _roles(connection, name)
     if if_change is not None and roles.change_id != if_change:
         return Refusal(f"another change, {roles.change_id}, came first")
+    if wish.action == "canary" and wish.version is not None and name in WITHOUT_CANARY:
+        return Refusal(f"answers of two versions of {name} can't be mixed; make it the shadow")
     decided = decide(roles, wish, await _known(connection, name, roles.live))
     if isinstance(decided, Refusal):
         return decided
@@ -233,7 +246,11 @@ async def _known(connection: asyncpg.Connection, name: str, live: int | None) ->
     usable = {row["version"] for row in rows if row["usable"]}
     retired = {row["version"] for row in rows if not row["usable"]}
     before = await _before(connection, name, live, usable)
-    return Known(usable, retired, before)
+    is_served = any(
+        each.live == live and not each.problem
+        for each in await model_watch.acknowledgements(connection, name)
+    )
+    return Known(usable, retired, before, is_served)
 
 
 async def _before(

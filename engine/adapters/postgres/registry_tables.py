@@ -97,9 +97,25 @@ model_replicas = Table(
     Column("at", DateTime(timezone=True), nullable=False),
 )
 
-# Counts per minute, as engine/rollout/watch.py adds them up.
+# Counts per minute, as engine/rollout/watch.py adds them up; kept for two days.
 model_watch = Table(
     "model_watch",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("role", Text, primary_key=True),
+    Column("at", DateTime(timezone=True), primary_key=True),
+    Column("replica", Text, primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("latency", ARRAY(BigInteger), nullable=False),
+    Column("scores", ARRAY(BigInteger), nullable=False),
+)
+
+# The same per day (UTC), and the values of the features.
+model_days = Table(
+    "model_days",
     metadata,
     Column("name", Text, primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
@@ -127,6 +143,22 @@ shadow_scores = Table(
     Column("live_score", Double, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index(None, "at"),
+)
+
+# Kept as long as the version is; a version is judged by the same data as often as one likes.
+model_evaluations = Table(
+    "model_evaluations",
+    metadata,
+    Column("evaluation_id", BigInteger, Identity(), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("metrics", JSONB, nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("made_by", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index(None, "name", "version", "evaluation_id"),
 )
 
 __all__ = ["metadata"]

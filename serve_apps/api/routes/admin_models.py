@@ -15,8 +15,10 @@ from engine.adapters.postgres.model_registry import Change
 from engine.market.instant import rfc3339
 from engine.rollout.roles import Refusal, Wish
 from models_ml.artefact import Unusable
+from models_ml.drift import Drift
+from models_ml.drift_page import as_html
 from models_ml.served import NAMES, ModelName
-from serve_apps.api.answers import Answer, answer
+from serve_apps.api.answers import Answer, answer, document
 from serve_apps.api.call import Call, CurrentCall
 from serve_apps.api.idempotency import answer_once, decided
 from serve_apps.api.problems import Problem, not_found
@@ -76,14 +78,30 @@ async def list_changes(call: CurrentCall) -> Answer:
 )
 async def show_drift(call: CurrentCall, query: Annotated[schema.DriftQuery, Query()]) -> Answer:
     """Features against the training rows, scores, and calibration by reviewers' labels."""
-    name = _name(call)
+    return answer(await _drift(call, query))
+
+
+@routes.add(
+    "GET",
+    "/v1/admin/models/{name}/drift.html",
+    access="admin",
+    answers={200: "text/html"},
+    problems=("not-found",),
+)
+async def show_drift_page(
+    call: CurrentCall, query: Annotated[schema.DriftQuery, Query()]
+) -> Answer:
+    """The same as a page to read, which loads nothing from elsewhere."""
+    return document(as_html(await _drift(call, query)), "text/html; charset=utf-8")
+
+
+async def _drift(call: Call, query: schema.DriftQuery) -> Drift:
     try:
-        found = await operations.drift_of(call.deps.pool, name, query.version, query.days)
+        return await operations.drift_of(call.deps.pool, _name(call), query.version, query.days)
     except LookupError as error:
         raise not_found(str(error.args[0])) from error
     except (ArtefactLost, Unusable) as error:
         raise Problem("unavailable", f"the version can't be read: {error}") from error
-    return answer(found)
 
 
 @routes.add(
@@ -143,7 +161,7 @@ async def shadow(call: CurrentCall) -> Answer:
 async def rollback(call: CurrentCall) -> Answer:
     """End the canary, or go back to the version that was live before."""
     form = call.parse(schema.RollbackRequest)
-    return await _changed(call, Wish("rollback", role=form.role), form.reason)
+    return await _changed(call, Wish("rollback", form.version, role=form.role), form.reason)
 
 
 @routes.add(

@@ -109,8 +109,10 @@ class ShadowRequest(RequestModel):
 
 
 class RollbackRequest(RequestModel):
-    """Without a role the canary's if there is one, else that of the live version."""
+    """Without a role the canary's if there is one, else that of the live version; with a version
+    only if it is this one that would be taken back."""
 
+    version: VersionNumber | None = None
     role: Literal["live", "canary"] | None = None
     reason: LongText = ""
 
@@ -139,6 +141,9 @@ class FeatureDrift(AnswerModel):
     verdict: Literal["stable", "moving", "shifted"]
     missing_before: float
     missing_now: float
+    edges: list[float] = Field(description="upper ends of the bins; one more is above the last")
+    before: list[float] = Field(description="shares of the training rows in the bins")
+    now: list[float]
 
 
 class CalibrationBin(AnswerModel):
@@ -147,6 +152,14 @@ class CalibrationBin(AnswerModel):
     score_from: float
     score_to: float
     leads: int
+    mean_score: float
+    found_share: float
+
+
+class CalibrationBefore(AnswerModel):
+    """A tenth of the rows that the version was judged on when it was made."""
+
+    rows: int
     mean_score: float
     found_share: float
 
@@ -162,4 +175,5 @@ class ModelDrift(AnswerModel):
     scores: list[int]
     calibration: list[CalibrationBin]
     calibration_error: float | None
+    calibration_before: list[CalibrationBefore]
     note: str

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from engine.adapters.model_store import ModelStore
-from engine.adapters.postgres import model_watch
+from engine.adapters.postgres import model_counts, model_watch
 from engine.rollout.roles import Roles
+from engine.rollout.watch import Tally
+from models_ml import bundle
+from models_ml.reference import PART, of_training, to_bytes
 from tests.serve_apps.api.world import World, assert_problem
-from tests.serve_apps.scoring.small_model import enter, small_bundle
+from tests.serve_apps.scoring.small_model import FEATURES, enter, small_bundle
 
 
 async def _entered(world: World, versions: int) -> None:
@@ -79,8 +83,54 @@ async def test_replicas_say_what_they_serve_with(world: World) -> None:
     assert replica["problem"] == "version 2 as live: too slow"
 
 
+async def test_drift_is_told_as_numbers_and_as_a_page(world: World) -> None:
+    await _entered(world, 1)
+    assert world.replica.deps is not None
+    pool, admin, buyer = world.replica.deps.pool, await world.admin(), await world.buyer()
+    reference = of_training(FEATURES, np.arange(2_000.0).reshape(1_000, 2))
+    parts = {PART: to_bytes(reference), "small.json": b'{"score": 0.7}'}
+    version = await enter(pool, ModelStore("memory://models"), bundle.pack(parts))
+    tally = Tally()
+    tally.answered(1.0, [0.7] * 600)
+    tally.saw(reference.counts(np.full((600, 2), 5_000.0)))
+    counted = tally.taken()
+    assert counted is not None
+    await model_counts.count(pool, "r1", "fraud", {(version.version, "live"): counted})
+    path = "/v1/admin/models/fraud/drift"
+    found = (await admin.get(path, version=version.version, days=1)).json()
+    assert (found["rows"], found["note"]) == (600, "")
+    assert [each["verdict"] for each in found["features"]] == ["shifted", "shifted"]
+    page = await admin.get(f"{path}.html", version=version.version)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "Of 2 features 2 have shifted" in page.text
+    for suffix in ("", ".html"):
+        assert_problem(await buyer.get(path + suffix), 403, "forbidden")
+        refused = await admin.get(path + suffix, version=version.version, days=91)
+        assert_problem(refused, 422, "validation")
+
+
 async def test_drift_of_a_version_that_can_not_be_read_says_so(world: World) -> None:
     await _entered(world, 1)
+    assert world.replica.deps is not None
+    spoilt = await enter(world.replica.deps.pool, ModelStore("memory://models"), b"no bundle")
     admin = await world.admin()
-    assert_problem(await admin.get("/v1/admin/models/fraud/drift"), 404, "not-found")
-    assert_problem(await admin.get("/v1/admin/models/fraud/drift", version=1), 503, "unavailable")
+    for path in ("drift", "drift.html"):
+        whole = f"/v1/admin/models/fraud/{path}"
+        assert_problem(await admin.get(whole), 404, "not-found")
+        assert_problem(await admin.get(whole, version=9), 404, "not-found")
+        assert_problem(await admin.get(whole, version=spoilt.version), 503, "unavailable")
+
+
+async def test_a_rollback_of_a_named_version_takes_back_no_other(world: World) -> None:
+    await _entered(world, 3)
+    admin = await world.admin()
+    for path, body in (
+        ("promote", {"version": 1}),
+        ("promote", {"version": 2}),
+        ("canary", {"version": 3, "share": 0.2}),
+        ("rollback", {"version": 3}),
+    ):
+        assert (await admin.post(f"/v1/admin/models/fraud/{path}", body)).status_code == 200
+    again = await admin.post("/v1/admin/models/fraud/rollback", {"version": 3})
+    assert_problem(again, 409, "model-role")
+    assert (await admin.get("/v1/admin/models")).json()["items"][0]["live"] == 2
