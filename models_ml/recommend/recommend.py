@@ -29,8 +29,9 @@ _USUAL_ACTS: Final = 3
 _ABOUT: Final = 0.5
 # Leads among which some are shown to buyers of whom little is known.
 _EXPLORED: Final = 200
-# So much further down than it is long, a list is made less alike.
+# So much further down than it is long, and at least so far, a list is made less alike.
 _DIVERSIFIED: Final = 2
+_DIVERSIFIED_LEAST: Final = 60
 _DAY_US: Final = 86_400_000_000
 # A buyer with less behind him is hardly known.
 _HARDLY_KNOWN: Final = 1.0
@@ -182,7 +183,7 @@ def _diverse(parts: list[_Part], limit: int, settings: Settings) -> list[Pick]:
         return []
     scores = np.concatenate([part.score for part in parts])
     source = [(part, place) for part in parts for place in range(len(part.rows))]
-    pool = np.argsort(-scores, kind="stable")[: _DIVERSIFIED * limit]
+    pool = np.argsort(-scores, kind="stable")[: max(_DIVERSIFIED * limit, _DIVERSIFIED_LEAST)]
     vectors = np.concatenate([part.vectors for part in parts])[pool]
     alike = vectors @ vectors.T
     worth, left = scores[pool], scores[pool].copy()
