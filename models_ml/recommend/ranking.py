@@ -16,7 +16,7 @@ from engine.market.sphere import EARTH_RADIUS_M
 from models_ml.recommend.facts import UNKNOWN, Facts, Floats
 from models_ml.recommend.settings import COLD, FEATURES, Settings
 from models_ml.recommend.taste import Taste
-from models_ml.recommend.wishes import met
+from models_ml.recommend.wishes import loudness, met
 
 # How wide "alike" is: in logarithms of USD, square feet and credits, and in metres.
 LIST_PRICE_WIDTH: Final = 0.25
@@ -33,11 +33,13 @@ Singles = NDArray[np.float32]
 
 class Scored(NamedTuple):
     """`features` are (leads, FEATURES); `likest` the place in the taste's acts of the one that
-    speaks most for each lead, -1 without acts, and `closeness` the cosine of their vectors."""
+    speaks most for each lead, -1 without acts, and `closeness` the cosine of their vectors;
+    `wish` the place in the taste's wishes of the loudest that asks for it, -1 for none."""
 
     features: Floats
     likest: NDArray[np.int64]
     closeness: Floats
+    wish: NDArray[np.int64]
 
 
 def features(
@@ -73,13 +75,16 @@ def features(
     if taste.interests and count:
         interests = np.stack([each.vector for each in taste.interests])
         found[:, column["similarity"]] = (vectors @ interests.T).max(axis=1)
-    for wish in taste.wishes:
-        found[:, column["asked"]] = np.maximum(found[:, column["asked"]], met(wish, facts))
+    asks = np.full(count, -1, dtype=np.int64)
+    for place, wish in enumerate(taste.wishes):
+        loud = loudness(wish, now)
+        louder = met(wish, facts) & (found[:, column["asked"]] < loud)
+        found[louder, column["asked"]], asks[louder] = loud, place
     age = np.maximum(now - facts.listed_at, 0) / _DAY_US
     found[:, column["freshness"]] = 0.5 ** (age / settings.fresh_days)
     found[:, column["quality"]] = facts.quality
     found[:, column["popularity"]] = np.log1p(popularity)
-    return Scored(found, likest, closeness)
+    return Scored(found, likest, closeness, asks)
 
 
 def scores(found: Floats, known: float, settings: Settings) -> Floats:

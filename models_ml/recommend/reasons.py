@@ -19,8 +19,9 @@ from models_ml.recommend.taste import Act, Taste
 REASONS_MAX: Final = 4
 EXPLORED: Final = "something else, to widen the choice"
 OTHERWISE: Final = "among what is on offer now"
+ASKED: Final = "what one of your standing orders asks for"
+ASKED_IN_PART: Final = "close to what one of your standing orders asks for"
 _DAY_US: Final = 86_400_000_000
-_ASKED: Final = FEATURES.index("asked")
 # A lead is like another if the cosine of their vectors is so much.
 _LIKE: Final = 0.55
 _NEAR_SQUARED: Final = chord_squared_of(2_000)
@@ -61,8 +62,9 @@ class Reasons:
         if act >= 0 and self._scored.closeness[place] >= _LIKE:
             liked = self._taste.acts[act]
             yield _LIKE_AN_ACT[liked.kind].format(day=_day(liked))
-        if self._scored.features[place, _ASKED] > 0:
-            yield "what one of your standing orders asks for"
+        wish = int(self._scored.wish[place])
+        if wish >= 0:
+            yield ASKED if self._taste.wishes[wish].is_whole else ASKED_IN_PART
         if self._usual[0] <= self._facts.price[place] <= self._usual[1]:
             yield "within your usual price"
         if len(self._bought_at):

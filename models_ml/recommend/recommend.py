@@ -16,15 +16,18 @@ from models_ml.recommend.reasons import EXPLORED, Reasons, alike
 from models_ml.recommend.settings import FEATURES, Settings
 from models_ml.recommend.shelf import Asked, Rows, Shelf
 from models_ml.recommend.taste import Act, Past, Taste, taste_of
+from models_ml.recommend.wishes import met
 
 PICKS_MAX: Final = 100
-# Candidates of each interest, of the newest, of the most wanted, and of each kind of home that
-# a buyer asks for at his price and place.
+# Candidates of each interest, of the newest, of the most wanted, of each kind of home that a
+# buyer usually takes at his price and place, and of each of his loudest standing orders.
 NEAREST: Final = 80
 _NEWEST: Final = 60
 _WANTED: Final = 60
 _USUAL: Final = 50
 _USUAL_ACTS: Final = 3
+_ASKED: Final = 50
+_ASKED_ORDERS: Final = 3
 # In logarithms of USD.
 _ABOUT: Final = 0.5
 # Leads among which some are shown to buyers of whom little is known.
@@ -128,8 +131,14 @@ def _ranked(
     shelf: Shelf, taste: Taste, asked: Asked, now: int, settings: Settings, discount_percent: int
 ) -> _Part:
     allowed = shelf.allowed(asked)
+    taste = taste._replace(wishes=[each for each in taste.wishes if each.market == shelf.market])
     rows = candidates(shelf, taste, allowed, now)
-    vectors, facts = shelf.vectors(rows), _as_paid(shelf.facts(rows), discount_percent)
+    vectors, facts = shelf.vectors(rows), shelf.facts(rows)
+    # Prices and the orders' bounds alike, for bounds are on prices before the discount.
+    saved = float(np.log1p(-discount_percent / 100))
+    facts = facts._replace(price=facts.price + saved)
+    paid = [each._replace(price_most=each.price_most + saved) for each in taste.wishes]
+    taste = taste._replace(wishes=paid)
     popularity = shelf.popularity(rows, now)
     scored = features(facts, vectors, popularity, taste, now, settings)
     reasons = Reasons(taste, facts, popularity, scored, now)
@@ -145,6 +154,8 @@ def candidates(shelf: Shelf, taste: Taste, allowed: NDArray[np.bool_], now: int)
         near, _ = shelf.nearest(vectors, NEAREST, allowed)
         found.append(near[near >= 0])
     columns = shelf.columns(len(allowed))
+    loudest = sorted(taste.wishes, key=lambda wish: -wish.at)[:_ASKED_ORDERS]
+    found += [shelf.newest(_ASKED, allowed & met(wish, columns)) for wish in loudest]
     acts = _spread(taste)
     for kind in {int(taste.facts.kind[act]) for act in acts}:
         same = np.flatnonzero(allowed & (columns.kind == kind))
@@ -171,10 +182,6 @@ def _usual(prices: Floats, places: Floats, acts: Facts, act: int) -> Rows:
     # The cosine of the angle between two places; a lead without a place is the farthest.
     near = np.nan_to_num(places[rows] @ acts.place[act], nan=-2.0)
     return rows[np.argpartition(-near, _USUAL)[:_USUAL]]
-
-
-def _as_paid(facts: Facts, discount_percent: int) -> Facts:
-    return facts._replace(price=facts.price + np.log1p(-discount_percent / 100))
 
 
 def _diverse(parts: list[_Part], limit: int, settings: Settings) -> list[Pick]:

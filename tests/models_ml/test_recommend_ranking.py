@@ -8,12 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.market.standing_terms import StandingFilter, StandingTerms
 from models_ml.recommend.facts import facts_of, row_of
-from models_ml.recommend.reasons import EXPLORED, OTHERWISE, REASONS_MAX
+from models_ml.recommend.reasons import (
+    ASKED,
+    ASKED_IN_PART,
+    EXPLORED,
+    OTHERWISE,
+    REASONS_MAX,
+)
 from models_ml.recommend.recommend import PICKS_MAX, recommend, similar
 from models_ml.recommend.settings import STARTING
 from models_ml.recommend.shelf import Asked
-from models_ml.recommend.taste import taste_of
+from models_ml.recommend.taste import Taste, taste_of
+from models_ml.recommend.wishes import wish_of
 from tests.models_ml.shelves import DAY_US, FLAT, HOUSE, NOW, Stock, towards
 
 NOBODY = taste_of(Stock().past(), NOW, STARTING)
@@ -111,6 +119,50 @@ def test_what_a_plan_saves_counts_towards_the_usual_price() -> None:
         for off in (0, 50)
     ]
     assert ["within your usual price" in each for each in said] == [False, True]
+
+
+def _ordered(stock: Stock, market: str, **terms: object) -> Taste:
+    """The taste of somebody who did nothing but order ahead."""
+    wanted = StandingTerms(**{"name": "mine", "price_max": 20} | terms)  # type: ignore[arg-type]
+    wish = wish_of(wanted, stock.kinds, market, NOW)
+    assert wish is not None
+    return NOBODY._replace(wishes=[wish])
+
+
+def test_what_is_ordered_ahead_is_found_behind_what_is_new_and_wanted() -> None:
+    stock = Stock()
+    stock.put("asked", HOUSE, None, days_old=60)
+    for n in range(300):
+        stock.put(f"flat-{n}", FLAT, None, days_old=50 + n / 100)
+    houses = StandingFilter(property_type=("Residential",))
+    for market, first in (("austin", "asked"), ("dallas", "flat-0")):
+        taste = _ordered(stock, market, filter=houses)
+        picks = recommend([stock.shelf], taste, Asked(), 5, NOW, STARTING)
+        assert picks[0].lead_id == first
+        assert (ASKED in picks[0].reasons) == (first == "asked")
+
+
+def test_an_order_s_top_price_is_before_the_discount() -> None:
+    stock = Stock()
+    stock.put("dear", HOUSE, None, price=22)
+    stock.put("just", HOUSE, None, price=20)
+    taste = _ordered(stock, "austin", filter=StandingFilter(list_price_max=500_000))
+    picks = recommend([stock.shelf], taste, Asked(), 5, NOW, STARTING, discount_percent=10)
+    assert [(pick.lead_id, ASKED in pick.reasons) for pick in picks] == [
+        ("just", True),
+        ("dear", False),
+    ]
+
+
+def test_an_order_that_asks_for_more_than_is_looked_at_is_met_in_part() -> None:
+    stock = Stock()
+    stock.put("one", HOUSE, None)
+    wanted = StandingFilter(list_price_max=500_000, bedrooms_total_min=5)
+    (pick,) = recommend(
+        [stock.shelf], _ordered(stock, "austin", filter=wanted), Asked(), 5, NOW, STARTING
+    )
+    assert ASKED_IN_PART in pick.reasons
+    assert ASKED not in pick.reasons
 
 
 def test_similar_leads_are_alike_in_what_they_say() -> None:
