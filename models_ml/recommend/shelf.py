@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.market.sphere import Vector, chord_squared, chord_squared_of, unit_vector
-from models_ml.recommend.facts import Facts, Floats, Kinds, Row, facts_of
+from models_ml.recommend.facts import Facts, Floats, Kinds, Row, facts_of, is_any_of
 from models_ml.vector_index import VectorIndex
 
 Rows = NDArray[np.int64]
@@ -157,7 +157,7 @@ class Shelf:
         found = self._there[:size].copy()
         if asked.property_types:
             codes = self._kinds.of_type(asked.property_types)
-            found &= np.isin(self._columns.kind[:size], codes)
+            found &= is_any_of(self._columns.kind[:size], codes)
         if asked.near is not None and asked.radius_m is not None:
             found &= self._within(unit_vector(*asked.near), asked.radius_m, size)
         for lead_id in asked.without:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.market.sphere import Vector, chord_squared, chord_squared_of, unit_vector
 from engine.market.standing_terms import StandingTerms
-from models_ml.recommend.facts import Facts, Kinds
+from models_ml.recommend.facts import Facts, Kinds, is_any_of
 
 HALF_LIFE_DAYS: Final = 90.0
 """An order that was not changed for so long speaks half as loud."""
@@ -78,7 +78,7 @@ def met(wish: Wish, facts: Facts) -> NDArray[np.bool_]:
         if math.isfinite(low) or math.isfinite(high):
             found &= (column >= low) & (column <= high)
     if wish.kinds is not None:
-        found &= np.isin(facts.kind, wish.kinds)
+        found &= is_any_of(facts.kind, wish.kinds)
     if wish.place is not None:
         x, y, z = facts.place.T
         found &= chord_squared((x, y, z), wish.place) <= wish.reach
