@@ -28,8 +28,11 @@ DIMENSIONS = 384
 ENTRIES = 1_000
 VECTORS = 2_000
 BATCHES = 200
-# Rows taken into the graphs of neighbours at a time: some milliseconds of work.
+# Rows taken into a graph of neighbours at a time: some milliseconds of work; and while so many
+# wait that comparing them one by one costs every request more than that.
 TENDED = 16
+TENDED_MUCH = 64
+MUCH = 20_000
 # How far a version's vectors must cover the leads on offer before it is used.
 COVERED_LEAST = 0.95
 # What each act adds to a lead's popularity, by the journal's names for them.
@@ -67,6 +70,8 @@ class LeadShelves:
         self._vector_number = 0
         # Leads that are to be read: they came, came back, or say something else.
         self._back: dict[str, None] = {}
+        # By market, how many rows wait to be taken into its graph.
+        self._untended: dict[str, int] = {}
 
     def __len__(self) -> int:
         return sum(len(shelf) for shelf in self.shelves.values())
@@ -79,6 +84,7 @@ class LeadShelves:
         before is forgotten: it may have gone since."""
         self.shelves.clear()
         self._back.clear()
+        self._untended.clear()
         self.version = None
         async with (
             pool.acquire() as connection,
@@ -140,8 +146,10 @@ class LeadShelves:
 
     def tend(self) -> bool:
         """Do a little of the work on the graphs; whether there is more."""
-        left = [shelf.index.tend(TENDED) for shelf in self.shelves.values()]
-        return any(left)
+        for market, shelf in self.shelves.items():
+            rows = TENDED_MUCH if self._untended.get(market, 0) > MUCH else TENDED
+            self._untended[market] = shelf.index.tend(rows)
+        return any(self._untended.values())
 
     async def _load_vectors(self, pool: asyncpg.Pool, version: int) -> None:
         dimensions = await lead_vectors.dimensions_of(pool, version)

@@ -2,7 +2,7 @@
 
 Rows are numbered, and a lead keeps its row until it is dropped: callers keep what a mask is
 made of (what is available, the market, the place) in arrays of their own, in step with the
-rows. A narrow mask is compared exactly, row by row. Behind a wide one candidates come from a
+rows. What a narrow mask leaves is compared row by row. Behind a wide one candidates come from a
 graph of neighbours, as many more as the mask is likely to throw out, and are compared exactly
 too. What the graph has not taken in yet is always compared. So filters cost no nearness: the
 fewer rows they leave, the more exact the answer.
@@ -17,13 +17,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models_ml.vector_graph import VectorGraph
+from models_ml.vector_graph import EXPANSION_SEARCH_MIN, VectorGraph
 from models_ml.vector_rows import BLOCK_ROWS, Rows, VectorRows, Vectors
 
 Mask = NDArray[np.bool_]
 
-SCAN_ROWS_MAX: Final = 30_000
-"""So many rows are compared one by one rather than by the graph: two to four milliseconds."""
+CANDIDATE_ROWS: Final = 30
+"""To find one candidate by the graph takes as long as comparing about so many rows one by one
+(benchmarks/models_index.py); whichever costs less is done."""
 GRAPH_ROWS_MIN: Final = 50_000
 """With fewer rows there is no graph."""
 CANDIDATES_MAX: Final = 4_000
@@ -53,12 +54,12 @@ class VectorIndex:
         dimensions: int,
         threads: int = 1,
         *,
-        scan_rows_max: int = SCAN_ROWS_MAX,
+        candidate_rows: int = CANDIDATE_ROWS,
         graph_rows_min: int = GRAPH_ROWS_MIN,
     ) -> None:
         self.dimensions = dimensions
         self._threads = threads
-        self._scan_rows_max = scan_rows_max
+        self._candidate_rows = candidate_rows
         self._graph_rows_min = graph_rows_min
         self._table = VectorRows(dimensions)
         self._row_of: dict[str, int] = {}
@@ -177,11 +178,14 @@ class VectorIndex:
         """Rows, ascending, among which are the nearest; None if all wanted ones are to be
         looked at."""
         selected = int(np.count_nonzero(wanted))
-        if self._graph is None or selected <= self._scan_rows_max:
+        if self._graph is None or not selected:
             return None
         asked = math.ceil(_MARGIN * k * self._graph.entries / selected)
+        walked = len(queries) * max(asked, EXPANSION_SEARCH_MIN) * self._candidate_rows
+        if asked > CANDIDATES_MAX or walked > selected:
+            return None
         waiting = np.flatnonzero(wanted & ~self._graph.holds(self.size))
-        if asked > CANDIDATES_MAX or len(waiting) > self._scan_rows_max:
+        if walked + len(waiting) > selected:
             return None
         near = self._graph.near(queries, asked)
         passed = (near >= 0) & wanted[np.maximum(near, 0)]

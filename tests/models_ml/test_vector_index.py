@@ -75,7 +75,7 @@ _DEEDS = st.lists(
 def test_whatever_came_before_an_index_answers_by_what_it_holds_now(
     deeds: list[tuple[str, list[int] | int]], seed: int
 ) -> None:
-    index = VectorIndex(16, scan_rows_max=5, graph_rows_min=10)
+    index = VectorIndex(16, candidate_rows=0, graph_rows_min=10)
     held: dict[str, Vectors] = {}
     rows_of: dict[str, int] = {}
     for step, (deed, what) in enumerate(deeds):
@@ -117,7 +117,7 @@ def test_whatever_came_before_an_index_answers_by_what_it_holds_now(
 def grown() -> tuple[VectorIndex, Vectors]:
     """6,000 rows in a graph, but for the last hundred."""
     vectors = clustered(6_000, 64, seed=3)
-    index = VectorIndex(64, scan_rows_max=300, graph_rows_min=1_000)
+    index = VectorIndex(64, candidate_rows=0, graph_rows_min=1_000)
     ids = [f"n{n}" for n in range(6_000)]
     index.put(ids[:5_900], vectors[:5_900])
     while index.tend(1_000):
@@ -163,7 +163,7 @@ def test_a_mask_away_from_the_query_is_answered_all_the_same(
 
 def test_a_graph_that_is_mostly_dead_is_built_anew_while_the_old_one_serves() -> None:
     vectors = clustered(2_000, 32, seed=5)
-    index = VectorIndex(32, scan_rows_max=50, graph_rows_min=500)
+    index = VectorIndex(32, candidate_rows=0, graph_rows_min=500)
     ids = [f"n{n}" for n in range(2_000)]
     index.put(ids, vectors)
     while index.tend(500):
