@@ -3,7 +3,7 @@
     python -m benchmarks.models_recommend [--leads 50000 200000 1000000] [--requests 300]
 
 Synthetic leads: vectors of 384 dimensions scattered around 2,000 centres, with facts and places
-to filter by; all in one market, and split over four that are asked at once, as by a buyer who
+to filter by, a third of them wanted lately; all in one market, and split over four that are asked at once, as by a buyer who
 names none. A request is a buyer with 80 acts of three interests who asks for 30 leads: without
 a filter, of a property type, within 8 km, both, or with a standing order for a type and a
 price. Timed is all that the replica does once it has the buyer's taste, which it keeps for a
@@ -136,6 +136,9 @@ class Leads:
         homes = listings(count, self.rng)
         for lead_id, home, price, at in zip(ids, homes, prices, listed_at, strict=True):
             shelf.put(lead_id, row_of(self.kinds, home, int(price), int(at)))
+        # A third was looked at, held or bought lately.
+        for n in range(start, end, 3):
+            shelf.want(f"{shelf.market}-{n}", 1.0 + n % 5, NOW - n % 7 * DAY_US)
         shelf.put_vectors(ids, around(self.rng.integers(0, CENTRES, count), self.rng))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models_ml.recommend.facts import Facts, Floats
+from models_ml.recommend.greatest import greatest
 from models_ml.recommend.ranking import features
 from models_ml.recommend.ranking import scores as scores_of
 from models_ml.recommend.reasons import EXPLORED, Reasons, alike
@@ -30,6 +31,9 @@ _ASKED: Final = 50
 _ASKED_ORDERS: Final = 3
 # In logarithms of USD.
 _ABOUT: Final = 0.5
+# Below every cosine: of a place that is not known, and of another price.
+_NOWHERE: Final = -2.0
+_NOT_ABOUT: Final = -3.0
 # Leads among which some are shown to buyers of whom little is known.
 _EXPLORED: Final = 200
 # So much further down than it is long, and at least so far, a list is made less alike.
@@ -148,14 +152,15 @@ def _ranked(
 
 def candidates(shelf: Shelf, taste: Taste, allowed: NDArray[np.bool_], now: int) -> Rows:
     """Leads that may fit, a few hundred at most, ascending."""
-    found = [shelf.newest(_NEWEST, allowed), shelf.most_wanted(_WANTED, allowed, now)]
+    there = np.flatnonzero(allowed)
+    found = [shelf.newest(_NEWEST, there), shelf.most_wanted(_WANTED, there)]
     if taste.interests and taste.interests[0].vector.shape == (shelf.dimensions,):
         vectors = np.stack([each.vector for each in taste.interests])
         near, _ = shelf.nearest(vectors, NEAREST, allowed)
         found.append(near[near >= 0])
     columns = shelf.columns(len(allowed))
-    loudest = sorted(taste.wishes, key=lambda wish: -wish.at)[:_ASKED_ORDERS]
-    found += [shelf.newest(_ASKED, allowed & met(wish, columns)) for wish in loudest]
+    for wish in sorted(taste.wishes, key=lambda wish: -wish.at)[:_ASKED_ORDERS]:
+        found.append(shelf.newest(_ASKED, np.flatnonzero(allowed & met(wish, columns))))
     acts = _spread(taste)
     for kind in {int(taste.facts.kind[act]) for act in acts}:
         same = np.flatnonzero(allowed & (columns.kind == kind))
@@ -176,12 +181,11 @@ def _spread(taste: Taste) -> list[int]:
 
 def _usual(prices: Floats, places: Floats, acts: Facts, act: int) -> Rows:
     """Which of these leads, by place among them, are of about the act's price and nearest to it."""
-    rows = np.flatnonzero(np.abs(prices - acts.list_price[act]) < _ABOUT)
-    if len(rows) <= _USUAL:
-        return rows
     # The cosine of the angle between two places; a lead without a place is the farthest.
-    near = np.nan_to_num(places[rows] @ acts.place[act], nan=-2.0)
-    return rows[np.argpartition(-near, _USUAL)[:_USUAL]]
+    near = np.nan_to_num(places @ acts.place[act], nan=_NOWHERE)
+    near[~(np.abs(prices - acts.list_price[act]) < _ABOUT)] = _NOT_ABOUT
+    first = greatest(near, _USUAL)
+    return first[near[first] > _NOT_ABOUT]
 
 
 def _diverse(parts: list[_Part], limit: int, settings: Settings) -> list[Pick]:
@@ -227,7 +231,7 @@ def _with_explored(
     fresh = [
         (lead_id, shelf.market)
         for shelf in shelves
-        for lead_id in shelf.lead_ids(shelf.newest(_EXPLORED, shelf.allowed(asked)))
+        for lead_id in shelf.lead_ids(shelf.newest(_EXPLORED, np.flatnonzero(shelf.allowed(asked))))
         if lead_id not in shown
     ]
     day = now // _DAY_US

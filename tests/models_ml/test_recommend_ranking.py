@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from engine.market.standing_terms import StandingFilter, StandingTerms
 from models_ml.recommend.facts import facts_of, row_of
+from models_ml.recommend.greatest import greatest
 from models_ml.recommend.reasons import (
     ASKED,
     ASKED_IN_PART,
@@ -199,6 +200,36 @@ def test_who_was_wanted_is_remembered_over_a_hold() -> None:
     stock.put("lead")
     row = np.array([stock.shelf.row("lead")])
     assert stock.shelf.popularity(row, NOW + DAY_US).tolist() == [2.0]
+
+
+@given(
+    st.lists(st.integers(-20, 20), max_size=30),
+    st.integers(0, 2_000),
+    st.integers(1, 40),
+    st.integers(0, 99),
+)
+def test_the_greatest_are_as_sorting_finds_them(
+    some: list[int], more: int, k: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    values = np.concatenate([some, rng.integers(-10, 10, more), rng.integers(0, 10**9, more)])
+    for each in (values, np.sort(values), np.where(values > 5, values, -np.inf)):
+        found = each[greatest(each, k)]
+        assert found.tolist() == sorted(each.tolist(), reverse=True)[:k]
+
+
+def test_popularity_orders_as_it_fades() -> None:
+    stock = Stock()
+    for n in range(60):
+        stock.put(f"lead-{n}")
+    rng = np.random.default_rng(4)
+    for n in rng.integers(0, 50, 200).tolist():
+        stock.shelf.want(f"lead-{n}", float(rng.integers(1, 4)), NOW - n * DAY_US // 7)
+    rows = np.arange(60)
+    wanted = stock.shelf.popularity(rows, NOW)
+    first = stock.shelf.most_wanted(20, rows)
+    assert wanted[first].tolist() == pytest.approx(sorted(wanted.tolist(), reverse=True)[:20])
+    assert len(stock.shelf.most_wanted(100, rows)) == np.count_nonzero(wanted)
 
 
 steps = st.lists(
