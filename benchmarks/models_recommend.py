@@ -3,15 +3,15 @@
     python -m benchmarks.models_recommend [--leads 50000 200000 1000000] [--requests 300]
 
 Synthetic leads: vectors of 384 dimensions scattered around 2,000 centres, with facts and places
-to filter by, a third of them wanted lately; all in one market, and split over four that are asked at once, as by a buyer who
-names none. A request is a buyer with 80 acts of three interests who asks for 30 leads: without
-a filter, of a property type, within 8 km, both, or with a standing order for a type and a
-price. Timed is all that the replica does once it has the buyer's taste, which it keeps for a
-minute, one request after another: CPU time of the process, and the time that passed, which on
-a busy machine is more. To make the taste of acts that were read is told apart. Beside each
-request the same one, with its nearest leads found by comparing all of the vectors in full
-precision. Memory is of the process, by what filling added; filling is what a replica does
-when it starts, without the database.
+to filter by, a third of them wanted lately; all in one market, and split over four that are
+asked at once, as by a buyer who names none. A request is a buyer with 80 acts of three interests
+who asks for 30 leads: without a filter, of a property type, within 8 km, both, or with a
+standing order for a type and a price. Timed is all that the replica does once it has the buyer's
+taste, which it keeps for a minute, one request after another: CPU time of the process, and the
+time that passed, which on a busy machine is more. To make the taste of acts that were read is
+told apart. Beside each request the same one, with its nearest leads found by comparing all of
+the vectors in full precision. Memory is of the process, by what filling added; filling is what a
+replica does when it starts, without the database.
 """
 
 from __future__ import annotations

@@ -60,18 +60,19 @@ def features(
     if len(taste.acts) and count:
         text = _text(vectors, taste)
         fits = _fits(facts, taste)
+        weights = taste.weights.astype(np.float32)
         for name, alike in fits.items():
-            found[:, column[name]] = _logged(alike @ taste.weights)
+            found[:, column[name]] = _logged(alike @ weights)
         told = np.exp(_TEXT_SHARPNESS * (text - 1))
         facts_alike = fits["kind_fit"] * fits["list_price_fit"]
         facts_alike *= fits["size_fit"]
         facts_alike *= fits["place_fit"]
         # Without a text to compare, as if it were hardly alike.
-        joint = np.where(text > 0, told, 0.01) * np.sqrt(facts_alike) * taste.weights
+        joint = np.where(text > 0, told, 0.01) * np.sqrt(facts_alike) * weights
         found[:, column["likeness"]] = np.log(joint.sum(axis=1) + 1e-4)
         likest = np.argmax(joint, axis=1)
         closeness = text[np.arange(count), likest]
-        found[:, column["text_likeness"]] = np.log(told @ taste.weights + 1e-4)
+        found[:, column["text_likeness"]] = np.log(told @ weights + 1e-4)
     if taste.interests and count:
         interests = np.stack([each.vector for each in taste.interests])
         found[:, column["similarity"]] = (vectors @ interests.T).max(axis=1)
@@ -104,11 +105,9 @@ def _fits(facts: Facts, taste: Taste) -> dict[str, Singles]:
     """Each (leads, acts), how alike from 0 to 1."""
     acts = taste.facts
     same_terms = facts.is_lease[:, None] == acts.is_lease
-    kinds = np.where(
-        (facts.kind[:, None] == UNKNOWN) | (acts.kind == UNKNOWN),
-        _UNSTATED,
-        facts.kind[:, None] == acts.kind,
-    ).astype(np.float32)
+    kinds = (facts.kind[:, None] == acts.kind).astype(np.float32)
+    kinds[facts.kind == UNKNOWN] = _UNSTATED
+    kinds[:, acts.kind == UNKNOWN] = _UNSTATED
     return {
         "kind_fit": kinds,
         "list_price_fit": same_terms * _near(facts.list_price, acts.list_price, LIST_PRICE_WIDTH),

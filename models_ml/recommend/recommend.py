@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -71,7 +72,11 @@ def recommend(
     """
     if not 1 <= limit <= PICKS_MAX:
         raise ValueError(f"limit is {limit}; 1 to {PICKS_MAX} leads can be recommended")
-    parts = [_ranked(shelf, taste, asked, now, settings, discount_percent) for shelf in shelves]
+    # Of several markets each gives fewer: together they fill one list.
+    share = 2 / (len(shelves) + 1)
+    parts = [
+        _ranked(shelf, taste, asked, now, settings, discount_percent, share) for shelf in shelves
+    ]
     kept = _diverse([each for each in parts if len(each.rows)], limit, settings)
     if taste.known < _HARDLY_KNOWN:
         kept = _with_explored(kept, shelves, asked, limit, now, settings, seed)
@@ -93,7 +98,7 @@ def similar(
         raise ValueError(f"limit is {limit}; 1 to {PICKS_MAX} leads can be asked for")
     one = Past([Act("", "viewed", now)], facts, vector[None, :])
     taste = taste_of(one, now, settings)
-    rows = candidates(shelf, taste, shelf.allowed(asked), now)
+    rows = candidates(shelf, taste, shelf.allowed(asked))
     there, vectors = shelf.facts(rows), shelf.vectors(rows)
     scored = features(there, vectors, np.zeros(len(rows)), taste, now, settings)
     score = scored.features @ _ALIKE
@@ -132,11 +137,17 @@ class _Part(NamedTuple):
 
 
 def _ranked(
-    shelf: Shelf, taste: Taste, asked: Asked, now: int, settings: Settings, discount_percent: int
+    shelf: Shelf,
+    taste: Taste,
+    asked: Asked,
+    now: int,
+    settings: Settings,
+    discount_percent: int,
+    share: float,
 ) -> _Part:
     allowed = shelf.allowed(asked)
     taste = taste._replace(wishes=[each for each in taste.wishes if each.market == shelf.market])
-    rows = candidates(shelf, taste, allowed, now)
+    rows = candidates(shelf, taste, allowed, share)
     vectors, facts = shelf.vectors(rows), shelf.facts(rows)
     # Prices and the orders' bounds alike, for bounds are on prices before the discount.
     saved = float(np.log1p(-discount_percent / 100))
@@ -150,23 +161,28 @@ def _ranked(
     return _Part(shelf, rows, score, vectors, reasons)
 
 
-def candidates(shelf: Shelf, taste: Taste, allowed: NDArray[np.bool_], now: int) -> Rows:
-    """Leads that may fit, a few hundred at most, ascending."""
+def candidates(shelf: Shelf, taste: Taste, allowed: NDArray[np.bool_], share: float = 1.0) -> Rows:
+    """Leads that may fit, a few hundred at most, ascending; of each sort `share` of the usual
+    number."""
+
+    def some(count: int) -> int:
+        return math.ceil(count * share)
+
     there = np.flatnonzero(allowed)
-    found = [shelf.newest(_NEWEST, there), shelf.most_wanted(_WANTED, there)]
+    found = [shelf.newest(some(_NEWEST), there), shelf.most_wanted(some(_WANTED), there)]
     if taste.interests and taste.interests[0].vector.shape == (shelf.dimensions,):
         vectors = np.stack([each.vector for each in taste.interests])
-        near, _ = shelf.nearest(vectors, NEAREST, allowed)
+        near, _ = shelf.nearest(vectors, some(NEAREST), allowed)
         found.append(near[near >= 0])
     columns = shelf.columns(len(allowed))
     for wish in sorted(taste.wishes, key=lambda wish: -wish.at)[:_ASKED_ORDERS]:
-        found.append(shelf.newest(_ASKED, np.flatnonzero(allowed & met(wish, columns))))
+        found.append(shelf.newest(some(_ASKED), np.flatnonzero(allowed & met(wish, columns))))
     acts = _spread(taste)
     for kind in {int(taste.facts.kind[act]) for act in acts}:
         same = np.flatnonzero(allowed & (columns.kind == kind))
         prices, places = columns.list_price[same], columns.place[same]
         found += [
-            same[_usual(prices, places, taste.facts, act)]
+            same[_usual(prices, places, taste.facts, act, some(_USUAL))]
             for act in acts
             if taste.facts.kind[act] == kind
         ]
@@ -179,12 +195,12 @@ def _spread(taste: Taste) -> list[int]:
     return list(dict.fromkeys([*acts, *range(min(_USUAL_ACTS, len(taste.acts)))]))[:_USUAL_ACTS]
 
 
-def _usual(prices: Floats, places: Floats, acts: Facts, act: int) -> Rows:
+def _usual(prices: Floats, places: Floats, acts: Facts, act: int, count: int) -> Rows:
     """Which of these leads, by place among them, are of about the act's price and nearest to it."""
     # The cosine of the angle between two places; a lead without a place is the farthest.
     near = np.nan_to_num(places @ acts.place[act], nan=_NOWHERE)
     near[~(np.abs(prices - acts.list_price[act]) < _ABOUT)] = _NOT_ABOUT
-    first = greatest(near, _USUAL)
+    first = greatest(near, count)
     return first[near[first] > _NOT_ABOUT]
 
 
