@@ -22,7 +22,7 @@ from models_ml.vector_rows import BLOCK_ROWS, Rows, VectorRows, Vectors
 
 Mask = NDArray[np.bool_]
 
-CANDIDATE_ROWS: Final = 30
+CANDIDATE_ROWS: Final = 25
 """To find one candidate by the graph takes as long as comparing about so many rows one by one
 (benchmarks/models_index.py); whichever costs less is done."""
 GRAPH_ROWS_MIN: Final = 50_000
@@ -32,7 +32,11 @@ CANDIDATES_MAX: Final = 4_000
 QUERIES_MAX: Final = 64
 NEAREST_MAX: Final = 1_000
 # Candidates asked for, over the number that would do if the mask threw out evenly.
-_MARGIN = 2.0
+_MARGIN = 1.5
+# Beyond those asked for, so many are compared with the query in full precision.
+_REVIEWED_MORE = 20
+# A graph is fitted to about so many of the vectors that there are.
+_FITTED_ROWS = 5_000
 # A graph of which so much is dead is built anew.
 _DEAD_SHARE_MAX = 0.4
 
@@ -154,7 +158,8 @@ class VectorIndex:
         rows = self._candidates(queries, k, wanted)
         if rows is None:
             rows = np.flatnonzero(wanted)
-        return _nearest(self._table.similarities(queries, rows), rows, k)
+        rows = self._reviewed(queries, rows, k)
+        return _nearest(queries @ self._table.vectors(rows).T, rows, k)
 
     def tend(self, rows_max: int) -> int:
         """Take at most `rows_max` rows into the graph; answers how many are left to take."""
@@ -162,13 +167,13 @@ class VectorIndex:
         if graph is None:
             if len(self) < self._graph_rows_min:
                 return 0
-            graph = self._graph = VectorGraph(self.dimensions, self._threads)
+            graph = self._graph = self._new_graph()
         elif self._next_graph is None and graph.dead > _DEAD_SHARE_MAX * graph.entries:
-            graph = self._next_graph = VectorGraph(self.dimensions, self._threads)
+            graph = self._next_graph = self._new_graph()
         waiting = np.flatnonzero(self.live & ~graph.holds(self.size))
         taken = waiting[:rows_max]
         if len(taken):
-            graph.add(taken, self._table.codes(taken))
+            graph.add(taken, self._table.vectors(taken))
         left = len(waiting) - len(taken)
         if not left and self._next_graph is not None:
             self._graph, self._next_graph = self._next_graph, None
@@ -180,7 +185,7 @@ class VectorIndex:
         selected = int(np.count_nonzero(wanted))
         if self._graph is None or not selected:
             return None
-        asked = math.ceil(_MARGIN * k * self._graph.entries / selected)
+        asked = math.ceil(_MARGIN * (k + _REVIEWED_MORE) * self._graph.entries / selected)
         walked = len(queries) * max(asked, EXPANSION_SEARCH_MIN) * self._candidate_rows
         if asked > CANDIDATES_MAX or walked > selected:
             return None
@@ -192,6 +197,21 @@ class VectorIndex:
         if int(passed.sum(axis=1).min()) < k:
             return None
         return np.union1d(near[passed], waiting)
+
+    def _reviewed(self, queries: Vectors, rows: Rows, k: int) -> Rows:
+        """Of these rows those that are among the nearest to a query in eight bits, and some
+        more: they are compared with the query itself."""
+        count = k + max(k // 4, _REVIEWED_MORE)
+        if len(rows) <= count:
+            return rows
+        similarities = self._table.similarities(queries, rows)
+        first = np.argpartition(similarities, len(rows) - count, axis=1)[:, len(rows) - count :]
+        return rows[np.unique(first)]
+
+    def _new_graph(self) -> VectorGraph:
+        rows = np.flatnonzero(self.live)
+        some = rows[:: max(1, len(rows) // _FITTED_ROWS)]
+        return VectorGraph(self._table.vectors(some), self._threads)
 
     def _row_for(self, lead_id: str) -> int:
         row = self._row_of.get(lead_id)

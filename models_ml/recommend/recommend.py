@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.market.sphere import EARTH_RADIUS_M
 from models_ml.recommend.facts import Facts, Floats
 from models_ml.recommend.greatest import greatest
 from models_ml.recommend.ranking import features
@@ -23,7 +24,7 @@ from models_ml.recommend.wishes import met
 PICKS_MAX: Final = 100
 # Candidates of each interest, of the newest, of the most wanted, of each kind of home that a
 # buyer usually takes at his price and place, and of each of his loudest standing orders.
-NEAREST: Final = 80
+NEAREST: Final = 60
 _NEWEST: Final = 60
 _WANTED: Final = 60
 _USUAL: Final = 50
@@ -32,6 +33,8 @@ _ASKED: Final = 50
 _ASKED_ORDERS: Final = 3
 # In logarithms of USD.
 _ABOUT: Final = 0.5
+# Nearest leads are first looked for so far north and south, 5 km, on the unit sphere.
+_STRIP: Final = 5_000 / EARTH_RADIUS_M
 # Below every cosine: of a place that is not known, and of another price.
 _NOWHERE: Final = -2.0
 _NOT_ABOUT: Final = -3.0
@@ -180,9 +183,8 @@ def candidates(shelf: Shelf, taste: Taste, allowed: NDArray[np.bool_], share: fl
     acts = _spread(taste)
     for kind in {int(taste.facts.kind[act]) for act in acts}:
         same = np.flatnonzero(allowed & (columns.kind == kind))
-        prices, places = columns.list_price[same], columns.place[same]
         found += [
-            same[_usual(prices, places, taste.facts, act, some(_USUAL))]
+            _usual(columns, same, taste.facts, act, some(_USUAL))
             for act in acts
             if taste.facts.kind[act] == kind
         ]
@@ -195,13 +197,24 @@ def _spread(taste: Taste) -> list[int]:
     return list(dict.fromkeys([*acts, *range(min(_USUAL_ACTS, len(taste.acts)))]))[:_USUAL_ACTS]
 
 
-def _usual(prices: Floats, places: Floats, acts: Facts, act: int, count: int) -> Rows:
-    """Which of these leads, by place among them, are of about the act's price and nearest to it."""
+def _usual(columns: Facts, same: Rows, acts: Facts, act: int, count: int) -> Rows:
+    """Which of these rows are of about the act's price and nearest to it."""
+    strip = same[np.abs(columns.place[same, 2] - acts.place[act, 2]) < _STRIP]
+    found, apart = _around(columns, strip, acts, act, count)
+    if len(found) == count and apart < _STRIP**2:
+        # What lies outside of the strip is farther.
+        return found
+    return _around(columns, same, acts, act, count)[0]
+
+
+def _around(columns: Facts, rows: Rows, acts: Facts, act: int, count: int) -> tuple[Rows, float]:
+    """The `count` nearest of the rows, and the squared chord to the last of them."""
     # The cosine of the angle between two places; a lead without a place is the farthest.
-    near = np.nan_to_num(places @ acts.place[act], nan=_NOWHERE)
-    near[~(np.abs(prices - acts.list_price[act]) < _ABOUT)] = _NOT_ABOUT
+    near = np.nan_to_num(columns.place[rows] @ acts.place[act], nan=_NOWHERE)
+    near[~(np.abs(columns.list_price[rows] - acts.list_price[act]) < _ABOUT)] = _NOT_ABOUT
     first = greatest(near, count)
-    return first[near[first] > _NOT_ABOUT]
+    first = first[near[first] > _NOT_ABOUT]
+    return rows[first], 2 - 2 * float(near[first[-1]]) if len(first) else math.inf
 
 
 def _diverse(parts: list[_Part], limit: int, settings: Settings) -> list[Pick]:
