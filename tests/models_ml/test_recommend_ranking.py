@@ -18,7 +18,7 @@ from models_ml.recommend.reasons import (
     OTHERWISE,
     REASONS_MAX,
 )
-from models_ml.recommend.recommend import PICKS_MAX, recommend, similar
+from models_ml.recommend.recommend import PICKS_MAX, candidates, recommend, similar
 from models_ml.recommend.settings import STARTING
 from models_ml.recommend.shelf import Asked
 from models_ml.recommend.taste import Taste, taste_of
@@ -176,6 +176,25 @@ def test_similar_leads_are_alike_in_what_they_say() -> None:
         found = similar(stock.shelf, facts, vector, Asked(), 5, NOW, STARTING)
         assert all(pick.lead_id.startswith("flat") for pick in found)
         assert "the same kind of home" in found[0].reasons
+
+
+@given(st.integers(0, 99), st.floats(0.001, 2.0))
+def test_the_usual_kind_is_found_where_it_is_nearest(seed: int, spread: float) -> None:
+    stock, rng = Stock(), np.random.default_rng(seed)
+    for n in range(150):
+        place = {
+            "latitude": 30.27 + float(rng.normal(0, spread)),
+            "longitude": -97.74 + float(rng.normal(0, spread)),
+        }
+        # Old ones: they are neither among the newest nor wanted.
+        stock.put(f"near-{n}", msgspec.structs.replace(HOUSE, **place), days_old=50)
+    for n in range(60):
+        stock.put(f"new-{n}", FLAT)
+    taste = taste_of(stock.past(("bought", HOUSE, towards(0), 1.0)), NOW, STARTING)
+    taste = taste._replace(interests=[])
+    rows = candidates(stock.shelf, taste, stock.shelf.allowed(Asked()))
+    apart = np.square(stock.shelf.facts(np.arange(150)).place - taste.facts.place[0]).sum(axis=1)
+    assert set(np.argsort(apart)[:50].tolist()) <= set(rows.tolist())
 
 
 def test_an_empty_shelf_recommends_nothing_and_a_limit_has_bounds() -> None:

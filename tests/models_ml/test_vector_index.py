@@ -140,6 +140,21 @@ def test_a_mask_costs_no_nearness(grown: tuple[VectorIndex, Vectors], share: flo
     assert sum(hits) / (40 * kept) >= 0.95
 
 
+def test_vectors_that_are_all_alike_are_told_apart() -> None:
+    """As texts of one kind have them: mostly one direction, and a little of their own."""
+    rng = np.random.default_rng(6)
+    vectors = clustered(6_000, 96, seed=9, clusters=600) + 4.0 * clustered(1, 96, seed=1)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = VectorIndex(96, candidate_rows=0, graph_rows_min=1_000)
+    index.put([f"n{n}" for n in range(6_000)], vectors)
+    while index.tend(1_000):
+        pass
+    queries = vectors[rng.integers(0, 6_000, 40)]
+    wanted = np.argsort(-queries @ vectors.T, axis=1)[:, :20]
+    found = index.search(queries, 20).rows
+    assert sum(len(set(a) & set(b)) for a, b in zip(found, wanted, strict=True)) / 800 >= 0.95
+
+
 def test_what_the_graph_has_not_taken_in_is_found_all_the_same(
     grown: tuple[VectorIndex, Vectors],
 ) -> None:
