@@ -116,6 +116,9 @@ class Recommending:
         pool = self._loaded()
         try:
             known = await self._known(pool, asked.user_id, settings)
+            if known.version != self.shelves.version:
+                # Another version's vectors came meanwhile.
+                known = await self._known(pool, asked.user_id, settings)
         except AWAY as error:
             raise ModelUnavailable(f"no taste can be read: {type(error).__name__}") from error
         if known.version != self.shelves.version:
