@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 import asyncpg
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.adapters.postgres import lead_vectors, shelf_journal
 from engine.adapters.postgres.shelf_journal import Entry, OnOffer
@@ -27,8 +28,11 @@ DIMENSIONS = 384
 ENTRIES = 1_000
 VECTORS = 2_000
 BATCHES = 200
-# Rows taken into the graphs of neighbours at a time: some milliseconds of work.
+# Rows taken into a graph of neighbours at a time: some milliseconds of work; and while so many
+# wait that comparing them one by one costs every request more than that.
 TENDED = 16
+TENDED_MUCH = 64
+MUCH = 20_000
 # How far a version's vectors must cover the leads on offer before it is used.
 COVERED_LEAST = 0.95
 # What each act adds to a lead's popularity, by the journal's names for them.
@@ -64,6 +68,10 @@ class LeadShelves:
         self._positions: dict[str, int] = {}
         self._signals: dict[str, int] = {}
         self._vector_number = 0
+        # Leads that are to be read: they came, came back, or say something else.
+        self._back: dict[str, None] = {}
+        # By market, how many rows wait to be taken into its graph.
+        self._untended: dict[str, int] = {}
 
     def __len__(self) -> int:
         return sum(len(shelf) for shelf in self.shelves.values())
@@ -71,11 +79,13 @@ class LeadShelves:
     def __contains__(self, lead_id: str) -> bool:
         return any(lead_id in shelf for shelf in self.shelves.values())
 
-    def shelf_of(self, lead_id: str) -> Shelf | None:
-        return next((each for each in self.shelves.values() if lead_id in each), None)
-
     async def load(self, pool: asyncpg.Pool) -> None:
-        """Read what is on offer now, in one snapshot, and with which popularity."""
+        """Read what is on offer now, in one snapshot, and with which popularity. What was known
+        before is forgotten: it may have gone since."""
+        self.shelves.clear()
+        self._back.clear()
+        self._untended.clear()
+        self.version = None
         async with (
             pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -93,19 +103,16 @@ class LeadShelves:
                     self._shelf(market).want(wanted.lead_id, weight, wanted.at)
 
     async def follow(self, pool: asyncpg.Pool) -> bool:
-        """Take in what happened since; whether there may be more at once."""
+        """Take in what happened since; whether there may be more at once. After an error it can
+        be called again: nothing is lost and nothing counts twice."""
         entries = await shelf_journal.after(pool, self._positions, ENTRIES)
-        back: dict[str, None] = {}
         for entry in entries:
-            self._take(entry, back)
+            self._take(entry)
             self._positions[entry.market] = entry.position
-        if back:
-            leads = await shelf_journal.some_on_offer(pool, list(back))
-            self._put(leads)
-            await self._vectors_of(pool, [lead.lead_id for lead in leads])
-            self._said([lead.lead_id for lead in leads])
         if acted := {entry.user_id for entry in entries if entry.user_id}:
             self._acted(acted)
+        if self._back:
+            await self._take_back(pool)
         more = await self._new_vectors(pool)
         return more or len(entries) >= ENTRIES
 
@@ -139,8 +146,10 @@ class LeadShelves:
 
     def tend(self) -> bool:
         """Do a little of the work on the graphs; whether there is more."""
-        left = [shelf.index.tend(TENDED) for shelf in self.shelves.values()]
-        return any(left)
+        for market, shelf in self.shelves.items():
+            rows = TENDED_MUCH if self._untended.get(market, 0) > MUCH else TENDED
+            self._untended[market] = shelf.index.tend(rows)
+        return any(self._untended.values())
 
     async def _load_vectors(self, pool: asyncpg.Pool, version: int) -> None:
         dimensions = await lead_vectors.dimensions_of(pool, version)
@@ -164,6 +173,21 @@ class LeadShelves:
         self.version, self.dimensions, self._vector_number = version, dimensions, number
         log.info("vectors of embedder version %d are used", version)
 
+    async def _take_back(self, pool: asyncpg.Pool) -> None:
+        """Their facts are read with what is committed by now."""
+        leads = await shelf_journal.some_on_offer(pool, list(self._back))
+        lead_ids = [lead.lead_id for lead in leads]
+        vectors: dict[str, NDArray[np.float32]] = {}
+        if self.version is not None and lead_ids:
+            vectors = await lead_vectors.of_leads(pool, self.version, lead_ids, self.dimensions)
+        self._back.clear()
+        self._put(leads)
+        if vectors:
+            stacked = np.stack(list(vectors.values()))
+            for shelf in self.shelves.values():
+                shelf.put_vectors(list(vectors), stacked)
+        self._said(lead_ids)
+
     async def _new_vectors(self, pool: asyncpg.Pool) -> bool:
         if self.version is None:
             return False
@@ -175,17 +199,7 @@ class LeadShelves:
         self._vector_number = max(self._vector_number, stored.number)
         return len(stored.lead_ids) >= VECTORS
 
-    async def _vectors_of(self, pool: asyncpg.Pool, lead_ids: Sequence[str]) -> None:
-        """Of leads that are on offer again, or new."""
-        if self.version is None or not lead_ids:
-            return
-        found = await lead_vectors.of_leads(pool, self.version, lead_ids, self.dimensions)
-        if found:
-            vectors = np.stack(list(found.values()))
-            for shelf in self.shelves.values():
-                shelf.put_vectors(list(found), vectors)
-
-    def _take(self, entry: Entry, back: dict[str, None]) -> None:
+    def _take(self, entry: Entry) -> None:
         shelf = self._shelf(entry.market)
         if entry.type in WANTED:
             shelf.want(entry.lead_id, WANTED[entry.type], entry.at)
@@ -195,11 +209,10 @@ class LeadShelves:
             return
         lead = msgspec.json.decode(entry.lead, type=_Thin)
         if lead.lead_state != "available":
-            back.pop(lead.lead_id, None)
+            self._back.pop(lead.lead_id, None)
             shelf.drop(lead.lead_id)
         elif lead.lead_id not in shelf or entry.type in ("listed", "updated"):
-            # Its facts are read with what is committed by then.
-            back[lead.lead_id] = None
+            self._back[lead.lead_id] = None
         else:
             shelf.set_price(lead.lead_id, math.log(lead.price))
 

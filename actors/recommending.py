@@ -10,6 +10,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple
 
 import asyncpg
 import numpy as np
@@ -44,23 +45,15 @@ MARKETS_MAX = 8
 WantedVersions = Callable[[asyncpg.Pool], Awaitable[Wanted]]
 
 
-class _Known:
-    """What was read of a buyer: `read_at` by the monotonic clock, `version` of the vectors."""
+class _Known(NamedTuple):
+    """What is known of a buyer: his taste by `settings` and vectors of `version`, the leads that
+    are his, and when it was read, by the monotonic clock."""
 
-    def __init__(
-        self, past: Past, mine: frozenset[str], read_at: float, version: int | None
-    ) -> None:
-        self._past = past
-        self.mine = mine
-        self.read_at = read_at
-        self.version = version
-        self._taste: tuple[Settings, Taste] | None = None
-
-    def taste(self, now: int, settings: Settings) -> Taste:
-        """By these settings, as of when it was first asked for."""
-        if self._taste is None or self._taste[0] is not settings:
-            self._taste = (settings, taste_of(self._past, now, settings))
-        return self._taste[1]
+    taste: Taste
+    mine: frozenset[str]
+    read_at: float
+    settings: Settings
+    version: int | None
 
 
 class Recommending:
@@ -80,6 +73,8 @@ class Recommending:
         self.filler = VectorFiller(database_url, embedder, clock=clock)
         self.shelves = LeadShelves(said=self.filler.heard, acted=self._forget)
         self._tastes: OrderedDict[str, _Known] = OrderedDict()
+        # Buyers whose tastes are being read, and who did nothing since that began.
+        self._reading: set[str] = set()
         self._pool: asyncpg.Pool | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._is_loaded = False
@@ -120,9 +115,14 @@ class Recommending:
         limit that can't be."""
         pool = self._loaded()
         try:
-            known = await self._known(pool, asked.user_id)
+            known = await self._known(pool, asked.user_id, settings)
+            if known.version != self.shelves.version:
+                # Another version's vectors came meanwhile.
+                known = await self._known(pool, asked.user_id, settings)
         except AWAY as error:
             raise ModelUnavailable(f"no taste can be read: {type(error).__name__}") from error
+        if known.version != self.shelves.version:
+            raise ModelUnavailable("the vectors were swapped for another version's meanwhile")
         now = self._clock()
         shelves = [
             self.shelves.shelves[each] for each in asked.markets if each in self.shelves.shelves
@@ -131,7 +131,7 @@ class Recommending:
         bounds = Asked(asked.near, asked.radius_m, asked.property_types, known.mine)
         picks = recommend(
             shelves,
-            known.taste(now, settings),
+            known.taste,
             bounds,
             asked.limit,
             now,
@@ -155,6 +155,8 @@ class Recommending:
             raise ModelUnavailable(f"no lead can be read: {type(error).__name__}") from error
         if lead is None or lead.market not in self.shelves.shelves:
             raise ModelUnavailable("the lead is not known")
+        if version != self.shelves.version:
+            raise ModelUnavailable("the vectors were swapped for another version's meanwhile")
         row = row_of(self.shelves.kinds, lead.listing, lead.price, lead.listed_at)
         nothing = np.zeros(dimensions, dtype=np.float32)
         picks = similar(
@@ -218,12 +220,25 @@ class Recommending:
     def _forget(self, user_ids: Iterable[str]) -> None:
         for user_id in user_ids:
             self._tastes.pop(user_id, None)
+            self._reading.discard(user_id)
 
-    async def _known(self, pool: asyncpg.Pool, user_id: str) -> _Known:
+    async def _known(self, pool: asyncpg.Pool, user_id: str, settings: Settings) -> _Known:
+        """Read at most TASTE_SECONDS ago, and after whatever the buyer did."""
         known = self._tastes.get(user_id)
         now, version = time.monotonic(), self.shelves.version
-        if known is None or now - known.read_at > TASTE_SECONDS or known.version != version:
-            known = await self._read(pool, user_id, now, version)
+        if (
+            known is None
+            or now - known.read_at > TASTE_SECONDS
+            or (known.settings, known.version) != (settings, version)
+        ):
+            self._reading.add(user_id)
+            try:
+                known = await self._read(pool, user_id, settings, now, version)
+                if user_id not in self._reading:
+                    # He did something meanwhile, or another reading was faster: not to be kept.
+                    return known
+            finally:
+                self._reading.discard(user_id)
             self._tastes[user_id] = known
             if len(self._tastes) > TASTES_MAX:
                 self._tastes.popitem(last=False)
@@ -231,10 +246,15 @@ class Recommending:
         return known
 
     async def _read(
-        self, pool: asyncpg.Pool, user_id: str, read_at: float, version: int | None
+        self,
+        pool: asyncpg.Pool,
+        user_id: str,
+        settings: Settings,
+        read_at: float,
+        version: int | None,
     ) -> _Known:
-        dimensions = self.shelves.dimensions
-        acted = await tastes.acts(pool, user_id, self._clock())
+        dimensions, now = self.shelves.dimensions, self._clock()
+        acted = await tastes.acts(pool, user_id, now)
         ordered = await tastes.standing(pool, user_id)
         mine = await tastes.mine(pool, user_id)
         vectors = np.zeros((len(acted), dimensions), dtype=np.float32)
@@ -244,11 +264,12 @@ class Recommending:
             for place, each in enumerate(acted):
                 if each.lead_id in found:
                     vectors[place] = found[each.lead_id]
-        wishes = [wish_of(terms, self.shelves.kinds) for _, terms in ordered]
+        kinds = self.shelves.kinds
+        wishes = [wish_of(each.terms, kinds, each.market, each.at) for each in ordered]
         facts = facts_of([self._row(each) for each in acted])
         acts = [Act(each.lead_id, each.kind, each.at) for each in acted]
         past = Past(acts, facts, vectors, [each for each in wishes if each is not None])
-        return _Known(past, mine, read_at, version)
+        return _Known(taste_of(past, now, settings), mine, read_at, settings, version)
 
     def _row(self, acted: Acted) -> Row:
         return row_of(self.shelves.kinds, acted.listing, acted.price, acted.listed_at)

@@ -2,7 +2,7 @@
 
 Rows are numbered, and a lead keeps its row until it is dropped: callers keep what a mask is
 made of (what is available, the market, the place) in arrays of their own, in step with the
-rows. A narrow mask is compared exactly, row by row. Behind a wide one candidates come from a
+rows. What a narrow mask leaves is compared row by row. Behind a wide one candidates come from a
 graph of neighbours, as many more as the mask is likely to throw out, and are compared exactly
 too. What the graph has not taken in yet is always compared. So filters cost no nearness: the
 fewer rows they leave, the more exact the answer.
@@ -17,13 +17,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models_ml.vector_graph import VectorGraph
+from models_ml.vector_graph import EXPANSION_SEARCH_MIN, VectorGraph
 from models_ml.vector_rows import BLOCK_ROWS, Rows, VectorRows, Vectors
 
 Mask = NDArray[np.bool_]
 
-SCAN_ROWS_MAX: Final = 30_000
-"""So many rows are compared one by one rather than by the graph: two to four milliseconds."""
+CANDIDATE_ROWS: Final = 25
+"""To find one candidate by the graph takes as long as comparing about so many rows one by one
+(benchmarks/models_index.py); whichever costs less is done."""
 GRAPH_ROWS_MIN: Final = 50_000
 """With fewer rows there is no graph."""
 CANDIDATES_MAX: Final = 4_000
@@ -31,7 +32,11 @@ CANDIDATES_MAX: Final = 4_000
 QUERIES_MAX: Final = 64
 NEAREST_MAX: Final = 1_000
 # Candidates asked for, over the number that would do if the mask threw out evenly.
-_MARGIN = 2.0
+_MARGIN = 1.5
+# Beyond those asked for, so many are compared with the query in full precision.
+_REVIEWED_MORE = 20
+# A graph is fitted to about so many of the vectors that there are.
+_FITTED_ROWS = 5_000
 # A graph of which so much is dead is built anew.
 _DEAD_SHARE_MAX = 0.4
 
@@ -53,12 +58,12 @@ class VectorIndex:
         dimensions: int,
         threads: int = 1,
         *,
-        scan_rows_max: int = SCAN_ROWS_MAX,
+        candidate_rows: int = CANDIDATE_ROWS,
         graph_rows_min: int = GRAPH_ROWS_MIN,
     ) -> None:
         self.dimensions = dimensions
         self._threads = threads
-        self._scan_rows_max = scan_rows_max
+        self._candidate_rows = candidate_rows
         self._graph_rows_min = graph_rows_min
         self._table = VectorRows(dimensions)
         self._row_of: dict[str, int] = {}
@@ -153,7 +158,8 @@ class VectorIndex:
         rows = self._candidates(queries, k, wanted)
         if rows is None:
             rows = np.flatnonzero(wanted)
-        return _nearest(self._table.similarities(queries, rows), rows, k)
+        rows = self._reviewed(queries, rows, k)
+        return _nearest(queries @ self._table.vectors(rows).T, rows, k)
 
     def tend(self, rows_max: int) -> int:
         """Take at most `rows_max` rows into the graph; answers how many are left to take."""
@@ -161,13 +167,13 @@ class VectorIndex:
         if graph is None:
             if len(self) < self._graph_rows_min:
                 return 0
-            graph = self._graph = VectorGraph(self.dimensions, self._threads)
+            graph = self._graph = self._new_graph()
         elif self._next_graph is None and graph.dead > _DEAD_SHARE_MAX * graph.entries:
-            graph = self._next_graph = VectorGraph(self.dimensions, self._threads)
+            graph = self._next_graph = self._new_graph()
         waiting = np.flatnonzero(self.live & ~graph.holds(self.size))
         taken = waiting[:rows_max]
         if len(taken):
-            graph.add(taken, self._table.codes(taken))
+            graph.add(taken, self._table.vectors(taken))
         left = len(waiting) - len(taken)
         if not left and self._next_graph is not None:
             self._graph, self._next_graph = self._next_graph, None
@@ -177,17 +183,35 @@ class VectorIndex:
         """Rows, ascending, among which are the nearest; None if all wanted ones are to be
         looked at."""
         selected = int(np.count_nonzero(wanted))
-        if self._graph is None or selected <= self._scan_rows_max:
+        if self._graph is None or not selected:
             return None
-        asked = math.ceil(_MARGIN * k * self._graph.entries / selected)
+        asked = math.ceil(_MARGIN * (k + _REVIEWED_MORE) * self._graph.entries / selected)
+        walked = len(queries) * max(asked, EXPANSION_SEARCH_MIN) * self._candidate_rows
+        if asked > CANDIDATES_MAX or walked > selected:
+            return None
         waiting = np.flatnonzero(wanted & ~self._graph.holds(self.size))
-        if asked > CANDIDATES_MAX or len(waiting) > self._scan_rows_max:
+        if walked + len(waiting) > selected:
             return None
         near = self._graph.near(queries, asked)
         passed = (near >= 0) & wanted[np.maximum(near, 0)]
         if int(passed.sum(axis=1).min()) < k:
             return None
         return np.union1d(near[passed], waiting)
+
+    def _reviewed(self, queries: Vectors, rows: Rows, k: int) -> Rows:
+        """Of these rows those that are among the nearest to a query in eight bits, and some
+        more: they are compared with the query itself."""
+        count = k + max(k // 4, _REVIEWED_MORE)
+        if len(rows) <= count:
+            return rows
+        similarities = self._table.similarities(queries, rows)
+        first = np.argpartition(similarities, len(rows) - count, axis=1)[:, len(rows) - count :]
+        return rows[np.unique(first)]
+
+    def _new_graph(self) -> VectorGraph:
+        rows = np.flatnonzero(self.live)
+        some = rows[:: max(1, len(rows) // _FITTED_ROWS)]
+        return VectorGraph(self._table.vectors(some), self._threads)
 
     def _row_for(self, lead_id: str) -> int:
         row = self._row_of.get(lead_id)

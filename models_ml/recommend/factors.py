@@ -37,7 +37,7 @@ class FactorSettings(NamedTuple):
 TRIED: Final = tuple(
     FactorSettings(kind, factors, days)
     for kind in ("als", "bpr")
-    for factors in (16, 64)
+    for factors in (32, 128)
     for days in (20.0, 60.0)
 )
 

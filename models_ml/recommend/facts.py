@@ -66,6 +66,13 @@ class Kinds:
         return np.array(found, dtype=np.int32)
 
 
+def is_any_of(kind: NDArray[np.int32], codes: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which are one of these codes."""
+    wanted = np.zeros(KINDS_MAX + 1, dtype=np.bool_)
+    wanted[codes] = True
+    return np.asarray(wanted[kind])
+
+
 class Row(NamedTuple):
     """One lead's facts, in the order of `Facts`."""
 

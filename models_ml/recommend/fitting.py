@@ -61,7 +61,7 @@ class _Collector(Ours):
         taste, now = self.taste(question.buyer, question.at), micros(question.at)
         mine = self.bought_by(question.buyer)
         allowed = self.shelf.allowed(Asked(without=mine))
-        rows = candidates(self.shelf, taste, allowed, now)
+        rows = candidates(self.shelf, taste, allowed)
         bought = self.shelf.row(self.lead_id(self.bought_next))
         if bought is None:
             return []

@@ -20,13 +20,22 @@ WANTED: Final[Mapping[ActKind, float]] = {"bought": 3.0, "held": 2.0, "viewed": 
 
 
 class Ours:
-    """Follows a play as the recommender follows a market."""
+    """Follows a play as the recommender follows a market; without vectors as if the embedder
+    were away all the time."""
 
-    def __init__(self, played: Played, settings: Settings, name: str = "recommender") -> None:
+    def __init__(
+        self,
+        played: Played,
+        settings: Settings,
+        name: str = "recommender",
+        *,
+        has_vectors: bool = True,
+    ) -> None:
         self.name = name
         self.settings = settings
         self.shelf = Shelf("simulated", Kinds(), played.homes.vectors.shape[1])
         self._homes = played.homes
+        self._has_vectors = has_vectors
         self._kinds = Kinds()
         self.rows: list[Row] = [
             row_of(self._kinds, listing, int(price), 0)
@@ -40,7 +49,8 @@ class Ours:
         if event.kind == "listed":
             self.rows[event.home] = self.rows[event.home]._replace(listed_at=at)
             self.shelf.put(lead_id, self.rows[event.home])
-            self.shelf.put_vectors([lead_id], self._homes.vectors[[event.home]])
+            if self._has_vectors:
+                self.shelf.put_vectors([lead_id], self._homes.vectors[[event.home]])
         elif event.kind == "gone":
             self.shelf.drop(lead_id)
         elif event.kind != "visit":
@@ -52,6 +62,8 @@ class Ours:
         places = [self._places[act.lead_id] for act in acts]
         facts = facts_of([self.rows[place] for place in places])
         vectors = self._homes.vectors[np.array(places, dtype=np.int64)]
+        if not self._has_vectors:
+            vectors = np.zeros_like(vectors)
         return taste_of(Past(acts, facts, vectors), micros(at), self.settings)
 
     def bought_by(self, buyer: int) -> frozenset[str]:

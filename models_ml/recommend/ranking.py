@@ -16,7 +16,7 @@ from engine.market.sphere import EARTH_RADIUS_M
 from models_ml.recommend.facts import UNKNOWN, Facts, Floats
 from models_ml.recommend.settings import COLD, FEATURES, Settings
 from models_ml.recommend.taste import Taste
-from models_ml.recommend.wishes import met
+from models_ml.recommend.wishes import loudness, met
 
 # How wide "alike" is: in logarithms of USD, square feet and credits, and in metres.
 LIST_PRICE_WIDTH: Final = 0.25
@@ -33,11 +33,13 @@ Singles = NDArray[np.float32]
 
 class Scored(NamedTuple):
     """`features` are (leads, FEATURES); `likest` the place in the taste's acts of the one that
-    speaks most for each lead, -1 without acts, and `closeness` the cosine of their vectors."""
+    speaks most for each lead, -1 without acts, and `closeness` the cosine of their vectors;
+    `wish` the place in the taste's wishes of the loudest that asks for it, -1 for none."""
 
     features: Floats
     likest: NDArray[np.int64]
     closeness: Floats
+    wish: NDArray[np.int64]
 
 
 def features(
@@ -58,28 +60,32 @@ def features(
     if len(taste.acts) and count:
         text = _text(vectors, taste)
         fits = _fits(facts, taste)
+        weights = taste.weights.astype(np.float32)
         for name, alike in fits.items():
-            found[:, column[name]] = _logged(alike @ taste.weights)
+            found[:, column[name]] = _logged(alike @ weights)
         told = np.exp(_TEXT_SHARPNESS * (text - 1))
         facts_alike = fits["kind_fit"] * fits["list_price_fit"]
         facts_alike *= fits["size_fit"]
         facts_alike *= fits["place_fit"]
         # Without a text to compare, as if it were hardly alike.
-        joint = np.where(text > 0, told, 0.01) * np.sqrt(facts_alike) * taste.weights
+        joint = np.where(text > 0, told, 0.01) * np.sqrt(facts_alike) * weights
         found[:, column["likeness"]] = np.log(joint.sum(axis=1) + 1e-4)
         likest = np.argmax(joint, axis=1)
         closeness = text[np.arange(count), likest]
-        found[:, column["text_likeness"]] = np.log(told @ taste.weights + 1e-4)
+        found[:, column["text_likeness"]] = np.log(told @ weights + 1e-4)
     if taste.interests and count:
         interests = np.stack([each.vector for each in taste.interests])
         found[:, column["similarity"]] = (vectors @ interests.T).max(axis=1)
-    for wish in taste.wishes:
-        found[:, column["asked"]] = np.maximum(found[:, column["asked"]], met(wish, facts))
+    asks = np.full(count, -1, dtype=np.int64)
+    for place, wish in enumerate(taste.wishes):
+        loud = loudness(wish, now)
+        louder = met(wish, facts) & (found[:, column["asked"]] < loud)
+        found[louder, column["asked"]], asks[louder] = loud, place
     age = np.maximum(now - facts.listed_at, 0) / _DAY_US
     found[:, column["freshness"]] = 0.5 ** (age / settings.fresh_days)
     found[:, column["quality"]] = facts.quality
     found[:, column["popularity"]] = np.log1p(popularity)
-    return Scored(found, likest, closeness)
+    return Scored(found, likest, closeness, asks)
 
 
 def scores(found: Floats, known: float, settings: Settings) -> Floats:
@@ -99,11 +105,9 @@ def _fits(facts: Facts, taste: Taste) -> dict[str, Singles]:
     """Each (leads, acts), how alike from 0 to 1."""
     acts = taste.facts
     same_terms = facts.is_lease[:, None] == acts.is_lease
-    kinds = np.where(
-        (facts.kind[:, None] == UNKNOWN) | (acts.kind == UNKNOWN),
-        _UNSTATED,
-        facts.kind[:, None] == acts.kind,
-    ).astype(np.float32)
+    kinds = (facts.kind[:, None] == acts.kind).astype(np.float32)
+    kinds[facts.kind == UNKNOWN] = _UNSTATED
+    kinds[:, acts.kind == UNKNOWN] = _UNSTATED
     return {
         "kind_fit": kinds,
         "list_price_fit": same_terms * _near(facts.list_price, acts.list_price, LIST_PRICE_WIDTH),

@@ -19,8 +19,9 @@ from models_ml.recommend.taste import Act, Taste
 REASONS_MAX: Final = 4
 EXPLORED: Final = "something else, to widen the choice"
 OTHERWISE: Final = "among what is on offer now"
+ASKED: Final = "what one of your standing orders asks for"
+ASKED_IN_PART: Final = "close to what one of your standing orders asks for"
 _DAY_US: Final = 86_400_000_000
-_ASKED: Final = FEATURES.index("asked")
 # A lead is like another if the cosine of their vectors is so much.
 _LIKE: Final = 0.55
 _NEAR_SQUARED: Final = chord_squared_of(2_000)
@@ -50,7 +51,7 @@ class Reasons:
         self._usual = _band(taste.facts.price[paid])
         bought = [row for row, act in enumerate(taste.acts) if act.kind == "bought"]
         places = taste.facts.place[bought]
-        self._bought_at = places[~np.isnan(places[:, 0])]
+        self._is_near_bought = _within(facts.place, places[~np.isnan(places[:, 0])])
 
     def of(self, place: int) -> list[str]:
         """One at least, REASONS_MAX at most, the most telling first."""
@@ -61,14 +62,13 @@ class Reasons:
         if act >= 0 and self._scored.closeness[place] >= _LIKE:
             liked = self._taste.acts[act]
             yield _LIKE_AN_ACT[liked.kind].format(day=_day(liked))
-        if self._scored.features[place, _ASKED] > 0:
-            yield "what one of your standing orders asks for"
+        wish = int(self._scored.wish[place])
+        if wish >= 0:
+            yield ASKED if self._taste.wishes[wish].is_whole else ASKED_IN_PART
         if self._usual[0] <= self._facts.price[place] <= self._usual[1]:
             yield "within your usual price"
-        if len(self._bought_at):
-            apart = np.square(self._bought_at - self._facts.place[place]).sum(axis=1).min()
-            if apart <= _NEAR_SQUARED:
-                yield "near a lead you bought"
+        if self._is_near_bought[place]:
+            yield "near a lead you bought"
         age = self._now - int(self._facts.listed_at[place])
         if age < 7 * _DAY_US:
             yield "new today" if age < _DAY_US else "new this week"
@@ -97,6 +97,14 @@ _FITS: Final = math.log(0.5)
 
 def _fits(scored: Scored, place: int, name: str) -> bool:
     return bool(scored.features[place, FEATURES.index(name)] >= _FITS)
+
+
+def _within(places: Floats, others: Floats) -> NDArray[np.bool_]:
+    """Which are near to any of the others; a place that is unknown is near to none."""
+    if not len(others):
+        return np.zeros(len(places), dtype=np.bool_)
+    # The squared chord of two points of the unit sphere is 2 less twice their product.
+    return np.asarray(2 - 2 * (places @ others.T).max(axis=1) <= _NEAR_SQUARED)
 
 
 def _band(prices: Floats) -> NDArray[np.float64]:

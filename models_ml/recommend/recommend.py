@@ -3,34 +3,46 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.market.sphere import EARTH_RADIUS_M
 from models_ml.recommend.facts import Facts, Floats
+from models_ml.recommend.greatest import greatest
 from models_ml.recommend.ranking import features
 from models_ml.recommend.ranking import scores as scores_of
 from models_ml.recommend.reasons import EXPLORED, Reasons, alike
 from models_ml.recommend.settings import FEATURES, Settings
 from models_ml.recommend.shelf import Asked, Rows, Shelf
 from models_ml.recommend.taste import Act, Past, Taste, taste_of
+from models_ml.recommend.wishes import met
 
 PICKS_MAX: Final = 100
-# Candidates of each interest, of the newest, of the most wanted, and of each kind of home that
-# a buyer asks for at his price and place.
-NEAREST: Final = 80
+# Candidates of each interest, of the newest, of the most wanted, of each kind of home that a
+# buyer usually takes at his price and place, and of each of his loudest standing orders.
+NEAREST: Final = 60
 _NEWEST: Final = 60
 _WANTED: Final = 60
 _USUAL: Final = 50
 _USUAL_ACTS: Final = 3
+_ASKED: Final = 50
+_ASKED_ORDERS: Final = 3
 # In logarithms of USD.
 _ABOUT: Final = 0.5
+# Nearest leads are first looked for so far north and south, 5 km, on the unit sphere.
+_STRIP: Final = 5_000 / EARTH_RADIUS_M
+# Below every cosine: of a place that is not known, and of another price.
+_NOWHERE: Final = -2.0
+_NOT_ABOUT: Final = -3.0
 # Leads among which some are shown to buyers of whom little is known.
 _EXPLORED: Final = 200
-# So much further down than it is long, a list is made less alike.
+# So much further down than it is long, and at least so far, a list is made less alike.
 _DIVERSIFIED: Final = 2
+_DIVERSIFIED_LEAST: Final = 60
 _DAY_US: Final = 86_400_000_000
 # A buyer with less behind him is hardly known.
 _HARDLY_KNOWN: Final = 1.0
@@ -63,7 +75,11 @@ def recommend(
     """
     if not 1 <= limit <= PICKS_MAX:
         raise ValueError(f"limit is {limit}; 1 to {PICKS_MAX} leads can be recommended")
-    parts = [_ranked(shelf, taste, asked, now, settings, discount_percent) for shelf in shelves]
+    # Of several markets each gives fewer: together they fill one list.
+    share = 2 / (len(shelves) + 1)
+    parts = [
+        _ranked(shelf, taste, asked, now, settings, discount_percent, share) for shelf in shelves
+    ]
     kept = _diverse([each for each in parts if len(each.rows)], limit, settings)
     if taste.known < _HARDLY_KNOWN:
         kept = _with_explored(kept, shelves, asked, limit, now, settings, seed)
@@ -85,7 +101,7 @@ def similar(
         raise ValueError(f"limit is {limit}; 1 to {PICKS_MAX} leads can be asked for")
     one = Past([Act("", "viewed", now)], facts, vector[None, :])
     taste = taste_of(one, now, settings)
-    rows = candidates(shelf, taste, shelf.allowed(asked), now)
+    rows = candidates(shelf, taste, shelf.allowed(asked))
     there, vectors = shelf.facts(rows), shelf.vectors(rows)
     scored = features(there, vectors, np.zeros(len(rows)), taste, now, settings)
     score = scored.features @ _ALIKE
@@ -124,11 +140,23 @@ class _Part(NamedTuple):
 
 
 def _ranked(
-    shelf: Shelf, taste: Taste, asked: Asked, now: int, settings: Settings, discount_percent: int
+    shelf: Shelf,
+    taste: Taste,
+    asked: Asked,
+    now: int,
+    settings: Settings,
+    discount_percent: int,
+    share: float,
 ) -> _Part:
     allowed = shelf.allowed(asked)
-    rows = candidates(shelf, taste, allowed, now)
-    vectors, facts = shelf.vectors(rows), _as_paid(shelf.facts(rows), discount_percent)
+    taste = taste._replace(wishes=[each for each in taste.wishes if each.market == shelf.market])
+    rows = candidates(shelf, taste, allowed, share)
+    vectors, facts = shelf.vectors(rows), shelf.facts(rows)
+    # Prices and the orders' bounds alike, for bounds are on prices before the discount.
+    saved = float(np.log1p(-discount_percent / 100))
+    facts = facts._replace(price=facts.price + saved)
+    paid = [each._replace(price_most=each.price_most + saved) for each in taste.wishes]
+    taste = taste._replace(wishes=paid)
     popularity = shelf.popularity(rows, now)
     scored = features(facts, vectors, popularity, taste, now, settings)
     reasons = Reasons(taste, facts, popularity, scored, now)
@@ -136,20 +164,27 @@ def _ranked(
     return _Part(shelf, rows, score, vectors, reasons)
 
 
-def candidates(shelf: Shelf, taste: Taste, allowed: NDArray[np.bool_], now: int) -> Rows:
-    """Leads that may fit, a few hundred at most, ascending."""
-    found = [shelf.newest(_NEWEST, allowed), shelf.most_wanted(_WANTED, allowed, now)]
+def candidates(shelf: Shelf, taste: Taste, allowed: NDArray[np.bool_], share: float = 1.0) -> Rows:
+    """Leads that may fit, a few hundred at most, ascending; of each sort `share` of the usual
+    number."""
+
+    def some(count: int) -> int:
+        return math.ceil(count * share)
+
+    there = np.flatnonzero(allowed)
+    found = [shelf.newest(some(_NEWEST), there), shelf.most_wanted(some(_WANTED), there)]
     if taste.interests and taste.interests[0].vector.shape == (shelf.dimensions,):
         vectors = np.stack([each.vector for each in taste.interests])
-        near, _ = shelf.nearest(vectors, NEAREST, allowed)
+        near, _ = shelf.nearest(vectors, some(NEAREST), allowed)
         found.append(near[near >= 0])
     columns = shelf.columns(len(allowed))
+    for wish in sorted(taste.wishes, key=lambda wish: -wish.at)[:_ASKED_ORDERS]:
+        found.append(shelf.newest(some(_ASKED), np.flatnonzero(allowed & met(wish, columns))))
     acts = _spread(taste)
     for kind in {int(taste.facts.kind[act]) for act in acts}:
         same = np.flatnonzero(allowed & (columns.kind == kind))
-        prices, places = columns.list_price[same], columns.place[same]
         found += [
-            same[_usual(prices, places, taste.facts, act)]
+            _usual(columns, same, taste.facts, act, some(_USUAL))
             for act in acts
             if taste.facts.kind[act] == kind
         ]
@@ -162,18 +197,24 @@ def _spread(taste: Taste) -> list[int]:
     return list(dict.fromkeys([*acts, *range(min(_USUAL_ACTS, len(taste.acts)))]))[:_USUAL_ACTS]
 
 
-def _usual(prices: Floats, places: Floats, acts: Facts, act: int) -> Rows:
-    """Which of these leads, by place among them, are of about the act's price and nearest to it."""
-    rows = np.flatnonzero(np.abs(prices - acts.list_price[act]) < _ABOUT)
-    if len(rows) <= _USUAL:
-        return rows
+def _usual(columns: Facts, same: Rows, acts: Facts, act: int, count: int) -> Rows:
+    """Which of these rows are of about the act's price and nearest to it."""
+    strip = same[np.abs(columns.place[same, 2] - acts.place[act, 2]) < _STRIP]
+    found, apart = _around(columns, strip, acts, act, count)
+    if len(found) == count and apart < _STRIP**2:
+        # What lies outside of the strip is farther.
+        return found
+    return _around(columns, same, acts, act, count)[0]
+
+
+def _around(columns: Facts, rows: Rows, acts: Facts, act: int, count: int) -> tuple[Rows, float]:
+    """The `count` nearest of the rows, and the squared chord to the last of them."""
     # The cosine of the angle between two places; a lead without a place is the farthest.
-    near = np.nan_to_num(places[rows] @ acts.place[act], nan=-2.0)
-    return rows[np.argpartition(-near, _USUAL)[:_USUAL]]
-
-
-def _as_paid(facts: Facts, discount_percent: int) -> Facts:
-    return facts._replace(price=facts.price + np.log1p(-discount_percent / 100))
+    near = np.nan_to_num(columns.place[rows] @ acts.place[act], nan=_NOWHERE)
+    near[~(np.abs(columns.list_price[rows] - acts.list_price[act]) < _ABOUT)] = _NOT_ABOUT
+    first = greatest(near, count)
+    first = first[near[first] > _NOT_ABOUT]
+    return rows[first], 2 - 2 * float(near[first[-1]]) if len(first) else math.inf
 
 
 def _diverse(parts: list[_Part], limit: int, settings: Settings) -> list[Pick]:
@@ -182,7 +223,7 @@ def _diverse(parts: list[_Part], limit: int, settings: Settings) -> list[Pick]:
         return []
     scores = np.concatenate([part.score for part in parts])
     source = [(part, place) for part in parts for place in range(len(part.rows))]
-    pool = np.argsort(-scores, kind="stable")[: _DIVERSIFIED * limit]
+    pool = np.argsort(-scores, kind="stable")[: max(_DIVERSIFIED * limit, _DIVERSIFIED_LEAST)]
     vectors = np.concatenate([part.vectors for part in parts])[pool]
     alike = vectors @ vectors.T
     worth, left = scores[pool], scores[pool].copy()
@@ -219,7 +260,7 @@ def _with_explored(
     fresh = [
         (lead_id, shelf.market)
         for shelf in shelves
-        for lead_id in shelf.lead_ids(shelf.newest(_EXPLORED, shelf.allowed(asked)))
+        for lead_id in shelf.lead_ids(shelf.newest(_EXPLORED, np.flatnonzero(shelf.allowed(asked))))
         if lead_id not in shown
     ]
     day = now // _DAY_US

@@ -89,7 +89,7 @@ STARTING: Final = Settings(
     fresh_days=3.0,
     diversity=0.5,
     explore_every=7,
-    warm={**dict.fromkeys(FEATURES, 1.0), "similarity": 4.0, "text_likeness": 4.0},
-    cold=dict.fromkeys(COLD, 1.0),
+    warm={**dict.fromkeys(FEATURES, 1.0), "similarity": 4.0, "text_likeness": 4.0, "asked": 2.0},
+    cold={**dict.fromkeys(COLD, 1.0), "asked": 2.0},
 )
 """Where fitting sets out from."""

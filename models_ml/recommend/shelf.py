@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -9,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.market.sphere import Vector, chord_squared, chord_squared_of, unit_vector
-from models_ml.recommend.facts import Facts, Floats, Kinds, Row, facts_of
+from models_ml.recommend.facts import Facts, Floats, Kinds, Row, facts_of, is_any_of
+from models_ml.recommend.greatest import greatest
 from models_ml.vector_index import VectorIndex
 
 Rows = NDArray[np.int64]
@@ -46,6 +48,9 @@ class Shelf:
         # Popularity as it was at `_wanted_at` (µs).
         self._wanted = np.zeros(0)
         self._wanted_at = np.zeros(0, dtype=np.int64)
+        # What orders leads by popularity at any time: the logarithm of it, were it to grow
+        # with age and not to fade; minus infinity for those that nobody wanted.
+        self._fame = np.zeros(0)
         # The same of leads that went a while ago: one that was held comes back wanted.
         self._parted: dict[str, tuple[float, int]] = {}
         # Of each row of the index, the row here; -1 for one that is free.
@@ -124,6 +129,7 @@ class Shelf:
             return
         self._wanted[place] = _decayed(self._wanted[place], self._wanted_at[place], at) + weight
         self._wanted_at[place] = max(at, self._wanted_at[place])
+        self._fame[place] = _fame(self._wanted[place], self._wanted_at[place])
 
     def row(self, lead_id: str) -> int | None:
         return self._row_of.get(lead_id)
@@ -157,7 +163,7 @@ class Shelf:
         found = self._there[:size].copy()
         if asked.property_types:
             codes = self._kinds.of_type(asked.property_types)
-            found &= np.isin(self._columns.kind[:size], codes)
+            found &= is_any_of(self._columns.kind[:size], codes)
         if asked.near is not None and asked.radius_m is not None:
             found &= self._within(unit_vector(*asked.near), asked.radius_m, size)
         for lead_id in asked.without:
@@ -179,14 +185,14 @@ class Shelf:
         rows = np.where(found.rows >= 0, ours[np.maximum(found.rows, 0)], -1)
         return rows, found.similarities
 
-    def newest(self, k: int, allowed: NDArray[np.bool_]) -> Rows:
-        return _greatest(self._columns.listed_at, np.flatnonzero(allowed), k)
+    def newest(self, k: int, rows: Rows) -> Rows:
+        """Of these rows."""
+        return rows[greatest(self._columns.listed_at[rows], k)]
 
-    def most_wanted(self, k: int, allowed: NDArray[np.bool_], now: int) -> Rows:
-        """Those that anybody wanted at all, most wanted first."""
-        rows = np.flatnonzero(allowed & (self._wanted[: len(allowed)] > 0))
-        wanted = self.popularity(rows, now)
-        return rows[np.argsort(-wanted, kind="stable")[:k]]
+    def most_wanted(self, k: int, rows: Rows) -> Rows:
+        """Of these rows those that anybody wanted at all, most wanted first."""
+        found = rows[greatest(self._fame[rows], k)]
+        return found[self._fame[found] > -np.inf]
 
     def columns(self, size: int) -> Facts:
         """The first `size` rows, to be read."""
@@ -207,7 +213,9 @@ class Shelf:
                 self._grow()
         self._row_of[lead_id] = place
         self._there[place] = True
-        self._wanted[place], self._wanted_at[place] = self._parted.pop(lead_id, (0.0, 0))
+        wanted, at = self._parted.pop(lead_id, (0.0, 0))
+        self._wanted[place], self._wanted_at[place] = wanted, at
+        self._fame[place] = _fame(wanted, at)
         return place
 
     def _grow(self) -> None:
@@ -218,6 +226,7 @@ class Shelf:
         self._in_index = _longer(self._in_index, size, -1)
         self._wanted = _longer(self._wanted, size, 0)
         self._wanted_at = _longer(self._wanted_at, size, 0)
+        self._fame = _longer(self._fame, size, -np.inf)
 
 
 def index_of(dimensions: int) -> VectorIndex:
@@ -236,7 +245,5 @@ def _decayed(wanted: Floats, since: NDArray[np.int64], at: int) -> Floats:
     return np.asarray(wanted * 0.5**passed)
 
 
-def _greatest(column: NDArray[np.int64], rows: Rows, k: int) -> Rows:
-    if len(rows) > k:
-        rows = rows[np.argpartition(-column[rows], k)[:k]]
-    return rows[np.argsort(-column[rows], kind="stable")]
+def _fame(wanted: float, at: int) -> float:
+    return math.log2(wanted) + at / POPULARITY_HALF_LIFE_US if wanted > 0 else -math.inf

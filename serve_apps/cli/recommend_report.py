@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from models_ml.recommend.evaluate import KNOWN_ACTS, ORACLE, OURS, Outcome
+from models_ml.recommend.evaluate import KNOWN_ACTS, Outcome
 from models_ml.recommend.recommend import NEAREST
 from models_ml.recommend.scores import Interval, Scores
 
@@ -69,7 +69,7 @@ def _table(title: str, scores: dict[str, Scores], ahead: dict[str, Interval]) ->
         "|---|---|---|---|---|---|",
     ]
     for name, found in scores.items():
-        by = "" if name in (OURS, ORACLE) or name not in ahead else _interval(ahead[name])
+        by = _interval(ahead[name]) if name in ahead else ""
         lines.append(
             f"| {name} | {_interval(found.hits)} | {_interval(found.gain)} | {by}"
             f" | {found.alike:.2f} | {found.reach:.0%} |"

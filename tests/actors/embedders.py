@@ -14,10 +14,12 @@ DIMENSIONS = 384
 
 
 class HashingEmbedder:
-    """Notes every text; `versions` says which version answers as `live` and as `shadow`."""
+    """Notes every text; `versions` says which version answers as `live` and as `shadow`,
+    `dimensions` of how many its vectors are, if not of DIMENSIONS."""
 
     def __init__(self) -> None:
         self.versions = {"live": 1}
+        self.dimensions: dict[int, int] = {}
         self.is_away = False
         self.texts: list[str] = []
 
@@ -26,14 +28,15 @@ class HashingEmbedder:
             raise ModelUnavailable("the embedder is away")
         self.texts += texts
         version = self.versions[role]
-        vectors = np.stack([_vector(f"{version} {text}") for text in texts])
+        size = self.dimensions.get(version, DIMENSIONS)
+        vectors = np.stack([_vector(f"{version} {text}", size) for text in texts])
         return Embedded(version, vectors)
 
     async def wanted(self, _: asyncpg.Pool) -> Wanted:
         return Wanted(self.versions.get("live"), self.versions.get("shadow"))
 
 
-def _vector(text: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def _vector(text: str, size: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     seed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
-    found = np.random.default_rng(seed).standard_normal(DIMENSIONS)
+    found = np.random.default_rng(seed).standard_normal(size)
     return (found / np.linalg.norm(found)).astype(np.float32)

@@ -6,16 +6,24 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 
+import asyncpg
 import msgspec
 import pytest
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 from actors import recommending as module
 from actors import vector_filler
+from actors.lead_shelves import LeadShelves
 from actors.models import ModelUnavailable, RecommendationAsked, SimilarAsked
 from actors.recommending import Recommending
-from engine.adapters.postgres import lead_vectors
+from engine.adapters.postgres import lead_vectors, recommendable, shelf_journal, tastes
+from engine.adapters.postgres.shelf_journal import OnOffer
 from engine.market import commands as c
 from engine.market.listing import Listing
+from engine.market.standing_terms import StandingFilter, StandingTerms
+from models_ml.recommend.reasons import ASKED
 from models_ml.recommend.settings import STARTING
 from tests.actors.embedders import HashingEmbedder
 from tests.actors.trading_house import TradingHouse
@@ -198,3 +206,212 @@ async def test_it_is_away_until_it_has_loaded(house: TradingHouse) -> None:
     by = Recommending(house.database_url, embedder, embedder.wanted)
     with pytest.raises(ModelUnavailable, match="still being read"):
         await by.recommend(RecommendationAsked("ann", (house.market,), 5), STARTING)
+
+
+async def test_what_came_while_the_database_was_away_is_not_lost(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acted: list[str] = []
+    shelves = LeadShelves(acted=acted.extend)
+    await shelves.load(stand.house.pool)
+    lead, ann = await stand.lead(seats=2), await stand.house.buyer()
+    await stand.tell(c.Hold(lead, ann, "15m"))
+    read = shelf_journal.some_on_offer
+
+    async def away(pool: asyncpg.Pool, lead_ids: list[str]) -> list[OnOffer]:
+        raise OSError("away")
+
+    monkeypatch.setattr(shelf_journal, "some_on_offer", away)
+    with pytest.raises(OSError, match="away"):
+        await shelves.follow(stand.house.pool)
+    assert lead not in shelves
+    assert acted == [ann]
+    monkeypatch.setattr(shelf_journal, "some_on_offer", read)
+    await shelves.follow(stand.house.pool)
+    assert lead in shelves
+
+
+async def test_what_went_between_two_loads_is_forgotten(stand: Stand) -> None:
+    shelves = LeadShelves()
+    gone, kept = await stand.lead(), await stand.lead()
+    await shelves.load(stand.house.pool)
+    await stand.tell(c.Withdraw(gone, "sold elsewhere"))
+    await shelves.load(stand.house.pool)
+    assert (gone in shelves, kept in shelves) == (False, True)
+
+
+async def test_a_taste_of_another_version_is_not_compared(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand.embedder.dimensions = {2: 64}
+    by = await stand.start()
+    leads, ann = [await stand.lead(seats=3) for _ in range(4)], await stand.house.buyer()
+    await stand.tell(c.Buy(leads[0], ann, secrets.token_hex(8)))
+    await until(has_vector(by, *leads))
+    read = tastes.mine
+
+    async def swapped_meanwhile(pool: asyncpg.Pool, user_id: str) -> frozenset[str]:
+        stand.embedder.versions = {"live": 2}
+        await until(lambda: by.shelves.version == 2)
+        return await read(pool, user_id)
+
+    monkeypatch.setattr(tastes, "mine", swapped_meanwhile)
+    assert set(await stand.shown(by, ann)) == set(leads[1:])
+    stand.embedder.versions = {"live": 1}
+    await until(lambda: by.shelves.version == 1)
+    with pytest.raises(ModelUnavailable, match="swapped"):
+        await by.similar(SimilarAsked(ann, leads[1], 5), STARTING)
+    monkeypatch.setattr(tastes, "mine", read)
+    assert set(await stand.shown(by, ann)) == set(leads[1:])
+
+
+async def test_a_taste_that_was_read_while_its_buyer_acted_is_not_kept(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by = await stand.start()
+    bought, other = await stand.lead(seats=3), await stand.lead()
+    await until(lambda: bought in by.shelves and other in by.shelves)
+    ann, read, acted = await stand.house.buyer(), tastes.mine, by.shelves._acted
+    seen = asyncio.Event()
+
+    def noted(user_ids: set[str]) -> None:
+        acted(user_ids)
+        if ann in user_ids:
+            seen.set()
+
+    async def acting_meanwhile(pool: asyncpg.Pool, user_id: str) -> frozenset[str]:
+        found = await read(pool, user_id)
+        await stand.tell(c.Buy(bought, ann, secrets.token_hex(8)))
+        await asyncio.wait_for(seen.wait(), 10)
+        return found
+
+    monkeypatch.setattr(by.shelves, "_acted", noted)
+    monkeypatch.setattr(tastes, "mine", acting_meanwhile)
+    assert set(await stand.shown(by, ann)) == {bought, other}
+    monkeypatch.setattr(tastes, "mine", read)
+    assert await stand.shown(by, ann) == [other]
+
+
+async def test_the_database_is_away_and_comes_back(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by = await stand.start()
+    lead = await stand.lead()
+    await until(lambda: lead in by.shelves)
+    known, unknown = await stand.house.buyer(), await stand.house.buyer()
+    assert await stand.shown(by, known) == [lead]
+
+    refused = asyncio.Event()
+
+    async def away(pool: asyncpg.Pool, *_: object) -> None:
+        refused.set()
+        raise asyncpg.CannotConnectNowError("starting up")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(shelf_journal, "after", away)
+        broken.setattr(tastes, "acts", away)
+        # Who is known is answered from memory, and the API looks at every lead once more.
+        assert await stand.shown(by, known) == [lead]
+        with pytest.raises(ModelUnavailable, match="no taste"):
+            await stand.shown(by, unknown)
+        refused.clear()
+        await asyncio.wait_for(refused.wait(), 10)
+        new = await stand.lead()
+        await asyncio.sleep(0.3)
+        assert new not in by.shelves
+        assert by.is_following
+    await until(lambda: new in by.shelves)
+    assert set(await stand.shown(by, unknown)) == {lead, new}
+
+
+async def test_a_standing_order_is_a_wish_in_its_market(stand: Stand) -> None:
+    by = await stand.start()
+    house = msgspec.structs.replace(LISTING, property_sub_type="Single Family Residence")
+    land = msgspec.structs.replace(LISTING, property_type="Land", property_sub_type=None)
+    asked, other = await stand.lead(listing=land), await stand.lead(listing=house)
+    ann = await stand.house.buyer()
+    wanted = StandingTerms(
+        name="land", price_max=30, filter=StandingFilter(property_type=("Land",))
+    )
+    await stand.tell(c.PlaceStanding(f"so-{secrets.token_hex(6)}", ann, wanted))
+    await until(lambda: asked in by.shelves and other in by.shelves)
+    picks = await by.recommend(RecommendationAsked(ann, (stand.house.market,), 5), STARTING)
+    assert [(pick.lead_id, ASKED in pick.reasons) for pick in picks] == [
+        (asked, True),
+        (other, False),
+    ]
+
+
+_LEADS, _BUYERS = 4, 2
+_done = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["hold", "release", "buy", "withdraw", "quarantine", "approve", "update", "relist"]
+        ),
+        st.integers(0, _LEADS - 1),
+        st.integers(0, _BUYERS - 1),
+    ),
+    min_size=6,
+    max_size=20,
+)
+
+
+@examples(
+    max_examples=12,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(_done)
+async def test_whatever_happened_nothing_unavailable_is_answered(
+    stand: Stand, done: list[tuple[str, int, int]]
+) -> None:
+    """At every moment of what is shown; and when it has caught up, all that is on offer is."""
+    by = stand.running[0] if stand.running else await stand.start()
+    leads = [await stand.lead(seats=1 + n % 2) for n in range(_LEADS)]
+    buyers = [await stand.house.buyer() for _ in range(_BUYERS)]
+    for what, lead, buyer in done:
+        await stand.tell(_command(what, leads[lead], buyers[buyer]))
+        for user_id in buyers:
+            assert set(await _answered(stand, by, user_id)) <= await _open(stand, user_id)
+    for user_id in buyers:
+        wanted = await _open(stand, user_id)
+        async with asyncio.timeout(10):
+            while set(await stand.shown(by, user_id)) != wanted:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+    for lead_id in leads:
+        await stand.tell(c.Withdraw(lead_id, "the end"))
+
+
+def _command(what: str, lead_id: str, user_id: str) -> c.Command:
+    """What is not allowed just then is refused by the book, and changes nothing."""
+    changed = msgspec.structs.replace(LISTING, quality=0.9)
+    return {
+        "hold": c.Hold(lead_id, user_id, "15m"),
+        "release": c.Release(lead_id, user_id),
+        "buy": c.Buy(lead_id, user_id, secrets.token_hex(8)),
+        "withdraw": c.Withdraw(lead_id, "sold elsewhere"),
+        "quarantine": c.Quarantine(lead_id, "scam"),
+        "approve": c.Approve(lead_id),
+        "update": c.UpdateLead(lead_id, changed),
+        "relist": c.Relist(lead_id),
+    }[what]
+
+
+async def _answered(stand: Stand, by: Recommending, user_id: str) -> list[str]:
+    """As the API answers: what the recommender says, looked at once more."""
+    ranked = await stand.shown(by, user_id)
+    teasers = await recommendable.available(stand.house.pool, ranked, user_id)
+    return [lead_id for lead_id in ranked if lead_id in teasers]
+
+
+async def _open(stand: Stand, user_id: str) -> set[str]:
+    """What the buyer could have now, by the tables."""
+    rows = await stand.house.pool.fetch(
+        "SELECT lead_id FROM lead_trading t JOIN leads l USING (lead_id) WHERE l.market = $1"
+        " AND t.lead_state = 'available'"
+        " AND lead_id NOT IN (SELECT lead_id FROM orders WHERE user_id = $2)"
+        " AND lead_id NOT IN (SELECT lead_id FROM seats WHERE user_id = $2)",
+        stand.house.market,
+        user_id,
+    )
+    return {row[0] for row in rows}

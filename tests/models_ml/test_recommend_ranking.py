@@ -8,12 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.market.standing_terms import StandingFilter, StandingTerms
 from models_ml.recommend.facts import facts_of, row_of
-from models_ml.recommend.reasons import EXPLORED, OTHERWISE, REASONS_MAX
-from models_ml.recommend.recommend import PICKS_MAX, recommend, similar
+from models_ml.recommend.greatest import greatest
+from models_ml.recommend.reasons import (
+    ASKED,
+    ASKED_IN_PART,
+    EXPLORED,
+    OTHERWISE,
+    REASONS_MAX,
+)
+from models_ml.recommend.recommend import PICKS_MAX, candidates, recommend, similar
 from models_ml.recommend.settings import STARTING
 from models_ml.recommend.shelf import Asked
-from models_ml.recommend.taste import taste_of
+from models_ml.recommend.taste import Taste, taste_of
+from models_ml.recommend.wishes import wish_of
 from tests.models_ml.shelves import DAY_US, FLAT, HOUSE, NOW, Stock, towards
 
 NOBODY = taste_of(Stock().past(), NOW, STARTING)
@@ -113,6 +122,50 @@ def test_what_a_plan_saves_counts_towards_the_usual_price() -> None:
     assert ["within your usual price" in each for each in said] == [False, True]
 
 
+def _ordered(stock: Stock, market: str, **terms: object) -> Taste:
+    """The taste of somebody who did nothing but order ahead."""
+    wanted = StandingTerms(**{"name": "mine", "price_max": 20} | terms)  # type: ignore[arg-type]
+    wish = wish_of(wanted, stock.kinds, market, NOW)
+    assert wish is not None
+    return NOBODY._replace(wishes=[wish])
+
+
+def test_what_is_ordered_ahead_is_found_behind_what_is_new_and_wanted() -> None:
+    stock = Stock()
+    stock.put("asked", HOUSE, None, days_old=60)
+    for n in range(300):
+        stock.put(f"flat-{n}", FLAT, None, days_old=50 + n / 100)
+    houses = StandingFilter(property_type=("Residential",))
+    for market, first in (("austin", "asked"), ("dallas", "flat-0")):
+        taste = _ordered(stock, market, filter=houses)
+        picks = recommend([stock.shelf], taste, Asked(), 5, NOW, STARTING)
+        assert picks[0].lead_id == first
+        assert (ASKED in picks[0].reasons) == (first == "asked")
+
+
+def test_an_order_s_top_price_is_before_the_discount() -> None:
+    stock = Stock()
+    stock.put("dear", HOUSE, None, price=22)
+    stock.put("just", HOUSE, None, price=20)
+    taste = _ordered(stock, "austin", filter=StandingFilter(list_price_max=500_000))
+    picks = recommend([stock.shelf], taste, Asked(), 5, NOW, STARTING, discount_percent=10)
+    assert [(pick.lead_id, ASKED in pick.reasons) for pick in picks] == [
+        ("just", True),
+        ("dear", False),
+    ]
+
+
+def test_an_order_that_asks_for_more_than_is_looked_at_is_met_in_part() -> None:
+    stock = Stock()
+    stock.put("one", HOUSE, None)
+    wanted = StandingFilter(list_price_max=500_000, bedrooms_total_min=5)
+    (pick,) = recommend(
+        [stock.shelf], _ordered(stock, "austin", filter=wanted), Asked(), 5, NOW, STARTING
+    )
+    assert ASKED_IN_PART in pick.reasons
+    assert ASKED not in pick.reasons
+
+
 def test_similar_leads_are_alike_in_what_they_say() -> None:
     stock = Stock()
     for n in range(10):
@@ -123,6 +176,25 @@ def test_similar_leads_are_alike_in_what_they_say() -> None:
         found = similar(stock.shelf, facts, vector, Asked(), 5, NOW, STARTING)
         assert all(pick.lead_id.startswith("flat") for pick in found)
         assert "the same kind of home" in found[0].reasons
+
+
+@given(st.integers(0, 99), st.floats(0.001, 2.0))
+def test_the_usual_kind_is_found_where_it_is_nearest(seed: int, spread: float) -> None:
+    stock, rng = Stock(), np.random.default_rng(seed)
+    for n in range(150):
+        place = {
+            "latitude": 30.27 + float(rng.normal(0, spread)),
+            "longitude": -97.74 + float(rng.normal(0, spread)),
+        }
+        # Old ones: they are neither among the newest nor wanted.
+        stock.put(f"near-{n}", msgspec.structs.replace(HOUSE, **place), days_old=50)
+    for n in range(60):
+        stock.put(f"new-{n}", FLAT)
+    taste = taste_of(stock.past(("bought", HOUSE, towards(0), 1.0)), NOW, STARTING)
+    taste = taste._replace(interests=[])
+    rows = candidates(stock.shelf, taste, stock.shelf.allowed(Asked()))
+    apart = np.square(stock.shelf.facts(np.arange(150)).place - taste.facts.place[0]).sum(axis=1)
+    assert set(np.argsort(apart)[:50].tolist()) <= set(rows.tolist())
 
 
 def test_an_empty_shelf_recommends_nothing_and_a_limit_has_bounds() -> None:
@@ -147,6 +219,36 @@ def test_who_was_wanted_is_remembered_over_a_hold() -> None:
     stock.put("lead")
     row = np.array([stock.shelf.row("lead")])
     assert stock.shelf.popularity(row, NOW + DAY_US).tolist() == [2.0]
+
+
+@given(
+    st.lists(st.integers(-20, 20), max_size=30),
+    st.integers(0, 2_000),
+    st.integers(1, 40),
+    st.integers(0, 99),
+)
+def test_the_greatest_are_as_sorting_finds_them(
+    some: list[int], more: int, k: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    values = np.concatenate([some, rng.integers(-10, 10, more), rng.integers(0, 10**9, more)])
+    for each in (values, np.sort(values), np.where(values > 5, values, -np.inf)):
+        found = each[greatest(each, k)]
+        assert found.tolist() == sorted(each.tolist(), reverse=True)[:k]
+
+
+def test_popularity_orders_as_it_fades() -> None:
+    stock = Stock()
+    for n in range(60):
+        stock.put(f"lead-{n}")
+    rng = np.random.default_rng(4)
+    for n in rng.integers(0, 50, 200).tolist():
+        stock.shelf.want(f"lead-{n}", float(rng.integers(1, 4)), NOW - n * DAY_US // 7)
+    rows = np.arange(60)
+    wanted = stock.shelf.popularity(rows, NOW)
+    first = stock.shelf.most_wanted(20, rows)
+    assert wanted[first].tolist() == pytest.approx(sorted(wanted.tolist(), reverse=True)[:20])
+    assert len(stock.shelf.most_wanted(100, rows)) == np.count_nonzero(wanted)
 
 
 steps = st.lists(

@@ -12,8 +12,8 @@ from engine.market.standing_terms import StandingFilter, StandingTerms
 from models_ml.recommend.facts import Kinds, facts_of, row_of
 from models_ml.recommend.settings import INTERESTS_MAX, STARTING
 from models_ml.recommend.taste import ACTS_MAX, act_weights, taste_of
-from models_ml.recommend.wishes import met, wish_of
-from tests.models_ml.shelves import FLAT, HOUSE, NOW, Stock, towards
+from models_ml.recommend.wishes import HALF_LIFE_DAYS, loudness, met, wish_of
+from tests.models_ml.shelves import DAY_US, FLAT, HOUSE, NOW, Stock, towards
 
 
 def test_two_tastes_are_two_interests_and_not_their_mean() -> None:
@@ -95,11 +95,40 @@ def test_a_standing_order_asks_for_what_lies_within_its_bounds() -> None:
             radius_m=5_000,
         ),
     )  # fmt: skip
-    wish = wish_of(terms, kinds)
+    wish = wish_of(terms, kinds, "austin", NOW)
     assert wish is not None
     assert met(wish, facts_of(rows)).tolist() == [True, False]
-    cheap = wish_of(msgspec.structs.replace(terms, price_max=10), kinds)
+    cheap = wish_of(msgspec.structs.replace(terms, price_max=10), kinds, "austin", NOW)
     assert cheap is not None
     assert not met(cheap, facts_of(rows)).any()
-    assert wish_of(msgspec.structs.replace(terms, is_paused=True), kinds) is None
-    assert wish_of(StandingTerms(name="all", price_max=9), kinds) is None
+    paused = msgspec.structs.replace(terms, is_paused=True)
+    for silent in (paused, StandingTerms(name="all", price_max=9)):
+        assert wish_of(silent, kinds, "austin", NOW) is None
+
+
+def test_an_order_that_asks_for_more_is_met_in_part() -> None:
+    kinds = Kinds()
+    plain = StandingFilter(living_area_min=1_000)
+    for terms, is_whole in (
+        (StandingTerms(name="size", price_max=30, filter=plain), True),
+        (StandingTerms(name="seats", price_max=30, filter=plain, seats="exclusive"), False),
+        (
+            StandingTerms(
+                name="rooms",
+                price_max=30,
+                filter=msgspec.structs.replace(plain, bedrooms_total_min=3),
+            ),
+            False,
+        ),
+    ):
+        wish = wish_of(terms, kinds, "austin", NOW)
+        assert wish is not None
+        assert wish.is_whole is is_whole
+
+
+def test_an_order_speaks_less_the_longer_it_stands() -> None:
+    terms = StandingTerms(name="a", price_max=30, filter=StandingFilter(list_price_max=500_000))
+    wish = wish_of(terms, Kinds(), "austin", NOW)
+    assert wish is not None
+    assert loudness(wish, NOW) == 1.0
+    assert loudness(wish, NOW + round(HALF_LIFE_DAYS * DAY_US)) == pytest.approx(0.5)

@@ -80,15 +80,23 @@ async def acts(connection: asyncpg.Pool, user_id: str, now: int) -> list[Acted]:
     ]
 
 
-async def standing(connection: asyncpg.Pool, user_id: str) -> list[tuple[str, StandingTerms]]:
-    """(market, terms) of the buyer's standing orders that live, the newest first."""
+class Ordered(NamedTuple):
+    """A standing order that lives; `at` (µs) is when it was last changed."""
+
+    market: str
+    at: int
+    terms: StandingTerms
+
+
+async def standing(connection: asyncpg.Pool, user_id: str) -> list[Ordered]:
+    """The buyer's, the newest first."""
     rows = await connection.fetch(
-        "SELECT market, terms FROM standing_orders WHERE user_id = $1 AND cancelled_at IS NULL"
-        " ORDER BY placed_at DESC LIMIT $2",
+        "SELECT market, changed_at, terms FROM standing_orders"
+        " WHERE user_id = $1 AND cancelled_at IS NULL ORDER BY changed_at DESC LIMIT $2",
         user_id,
         STANDING_MAX,
     )
-    return [(row[0], msgspec.convert(row[1], StandingTerms)) for row in rows]
+    return [Ordered(row[0], row[1], msgspec.convert(row[2], StandingTerms)) for row in rows]
 
 
 async def mine(connection: asyncpg.Pool, user_id: str) -> frozenset[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
 from actors.models import (
@@ -177,9 +179,13 @@ async def test_what_is_shown_is_an_impression(asking: World, model: Scripted) ->
     await (await asking.admin()).get("/v1/recommendations")
     assert asking.replica.deps is not None
     await asking.replica.deps.sightings.write()
-    rows = await asking.replica.deps.pool.fetch(
-        "SELECT lead_ids, user_ids, kinds, viewer_ids FROM demand_signals"
-    )
+    rows: list[asyncpg.Record] = []
+    async with asyncio.timeout(10):
+        # The replica's own task may be just writing it.
+        while not rows:
+            rows = await asking.replica.deps.pool.fetch(
+                "SELECT lead_ids, user_ids, kinds, viewer_ids FROM demand_signals"
+            )
     assert [tuple(row) for row in rows] == [([lead_id], [ann.user_id], [0], None)]
 
 
