@@ -41,6 +41,7 @@ PAIRS_LEAST: Final = 64
 HELD_PAIRS_MAX: Final = 1_000
 """Pairs that wait while a batch is filled; with more there are too few leads for one."""
 LEARNING_RATE: Final = 2e-5
+TOLD_BATCHES: Final = 20
 _WARM_UP_SHARE = 0.1
 _GRADIENT_MAX = 1.0
 # The graph against the network it was made of, and eight bits against the graph.
@@ -159,6 +160,10 @@ def _fit(
             schedule.step()
             optimiser.zero_grad()
             lost.append(float(value.detach()))
+            if len(lost) % TOLD_BATCHES == 0:
+                on_step(f"epoch {epoch + 1}: {len(lost) * BATCH_PAIRS:,} of {len(pairs):,} pairs")
+        if not lost:
+            raise NotTrained(f"the pairs are of too few leads for a batch of {BATCH_PAIRS} pairs")
         on_step(f"epoch {epoch + 1} of {epochs}: loss {np.mean(lost):.3f}")
     model.eval()
 
