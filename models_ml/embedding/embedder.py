@@ -2,8 +2,8 @@
 
 Texts are run one by one. In eight-bit arithmetic the steps of a product are set by the largest
 number in it, so in a batch a text's vector would depend on its neighbours: by as much as
-eight bits lose altogether. Alone it depends on the text only, needs no padding, and is not
-slower (benchmarks/models_embed.py). Several texts take several threads.
+eight bits lose altogether. Alone it depends on the text only, and needs no padding. Several texts
+take several threads.
 """
 
 from __future__ import annotations
