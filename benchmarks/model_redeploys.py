@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
-import json
 import secrets
 import statistics
 import time
@@ -28,15 +27,16 @@ from typing import Any, NamedTuple
 
 import asyncpg
 import httpx
+import msgspec
 from websockets.asyncio.client import connect
 
 from aiqleads.client.feed.channels import Channel
 from aiqleads.client.feed.follower import Follower
 from benchmarks.stand import BUYERS, MARKET, Stand, lead_id, stand
-from models_ml.bundle import pack, unpack
+from models_ml.bundle import unpack
 from models_ml.fraud.listing_train import fitted, learnt_of
 from models_ml.fraud.sample_leads import World, read_worlds
-from models_ml.recommend.model import packaged
+from models_ml.recommend.model import packaged, packed, read
 from models_ml.served import PARTS_BYTES_MAX, ModelName
 from serve_apps.scoring.registering import register, store_of
 
@@ -118,14 +118,12 @@ async def measure(found: Stand, password: str, arguments: argparse.Namespace) ->
 
 async def _enter_versions(found: Stand) -> dict[str, tuple[int, int]]:
     """Two of each model, as they would be trained one after the other."""
-    ranking = unpack(packaged(), PARTS_BYTES_MAX)
-    (name,) = ranking
-    told = json.loads(ranking[name])
-    told["settings"]["warm"]["freshness"] += 0.1
+    ranking = read(unpack(packaged(), PARTS_BYTES_MAX))
+    other_settings = msgspec.structs.replace(ranking.settings, diversity=1.0)
     worlds = [World(7, 1_000, False), World(8, 1_000, False)]
     one, other = [learnt_of([rows]) for rows in read_worlds(worlds, lambda _: None)]
     bundles: dict[ModelName, tuple[bytes, bytes]] = {
-        RECOMMENDER: (packaged(), pack({name: json.dumps(told).encode()})),
+        RECOMMENDER: (packaged(), packed(other_settings, ranking.metadata)),
         FRAUD: (fitted(one).bundle, fitted(other).bundle),
     }
     pool = await asyncpg.create_pool(found.settings.database_url, min_size=1, max_size=1)
@@ -338,7 +336,14 @@ def main() -> None:
     parser.add_argument("--leads", type=int, default=3_000)
     arguments = parser.parse_args()
     password = secrets.token_urlsafe(12)
-    environment = {**ADMIN, "AIQLEADS_ADMIN_PASSWORD": password}
+    environment = {
+        **ADMIN,
+        "AIQLEADS_ADMIN_PASSWORD": password,
+        # What is asked is whether an exchange harms; nothing is to be rolled back by itself.
+        "AIQLEADS_MODELS_PROBATION_MINUTES": "0",
+        "AIQLEADS_MODELS_LATENCY_RATIO_MAX": "1000",
+        "AIQLEADS_MODELS_DRIFT_MAX": "1000",
+    }
     with stand(arguments.leads, with_baseline=False, environment=environment) as found:
         well = asyncio.run(measure(found, password, arguments))
     raise SystemExit(0 if well else 1)

@@ -12,8 +12,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from models_ml.bundle import pack, unpack
-from models_ml.recommend.model import packaged
+import msgspec
+
+from models_ml.bundle import unpack
+from models_ml.recommend.model import packaged, packed, read
 from models_ml.served import PARTS_BYTES_MAX
 from tests.e2e.buyer import Buyer, People, assert_problem
 from tests.e2e.feed_reader import FeedReader, feed
@@ -107,11 +109,9 @@ async def recommender(admin: Buyer) -> dict[str, Any]:
 
 def another_ranking() -> bytes:
     """A bundle of the recommender like no other."""
-    parts = unpack(packaged(), PARTS_BYTES_MAX)
-    (name,) = parts
-    told = json.loads(parts[name])
-    told["settings"]["warm"]["freshness"] += secrets.randbelow(1_000) / 10_000 + 0.01
-    return pack({name: json.dumps(told).encode()})
+    found = read(unpack(packaged(), PARTS_BYTES_MAX))
+    fresh_days = found.settings.fresh_days + secrets.randbelow(1_000) / 10_000 + 0.01
+    return packed(msgspec.structs.replace(found.settings, fresh_days=fresh_days), found.metadata)
 
 
 def register(people: People, folder: Path, content: bytes) -> int:
@@ -164,7 +164,7 @@ async def test_a_spoilt_artefact_is_refused_and_the_old_version_stays(
     number = register(people, tmp_path, another_ranking())
     kept = people.installation.data_dir / "models" / "recommender"
     newest = max(kept.iterdir(), key=lambda file: file.stat().st_mtime_ns)
-    newest.write_bytes(newest.read_bytes().replace(b"freshness", b"freshmess"))
+    newest.write_bytes(newest.read_bytes().replace(b"fresh_days", b"fresh_dayz"))
     async with reading([await people.buyer()]) as load:
         done = await asyncio.to_thread(
             people.installation.command, "models", "promote", "recommender", str(number)
