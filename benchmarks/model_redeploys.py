@@ -33,6 +33,7 @@ from websockets.asyncio.client import connect
 from aiqleads.client.feed.channels import Channel
 from aiqleads.client.feed.follower import Follower
 from benchmarks.stand import BUYERS, MARKET, Stand, lead_id, stand
+from engine.adapters.postgres.pool import open_pool
 from models_ml.bundle import unpack
 from models_ml.fraud.listing_train import fitted, learnt_of
 from models_ml.fraud.sample_leads import World, read_worlds
@@ -126,7 +127,7 @@ async def _enter_versions(found: Stand) -> dict[str, tuple[int, int]]:
         RECOMMENDER: (packaged(), packed(other_settings, ranking.metadata)),
         FRAUD: (fitted(one).bundle, fitted(other).bundle),
     }
-    pool = await asyncpg.create_pool(found.settings.database_url, min_size=1, max_size=1)
+    pool = await open_pool(found.settings.database_url, application="benchmark", size_max=1)
     try:
         store = store_of(found.settings)
         entered: dict[str, tuple[int, int]] = {}
