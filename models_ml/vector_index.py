@@ -25,10 +25,10 @@ Mask = NDArray[np.bool_]
 CANDIDATE_ROWS: Final = 50
 """To find one candidate by the graph takes as long as comparing about so many rows one by one
 (benchmarks/models_index.py); whichever costs less is done."""
-SHARE_MIN: Final = 0.4
+SHARE_MIN: Final = 0.6
 """Behind a mask that lets less through, a graph's candidates lie so far from the query that it
 misses many; up to FAR_ROWS_MAX rows are compared one by one then."""
-FAR_ROWS_MAX: Final = 100_000
+FAR_ROWS_MAX: Final = 60_000
 GRAPH_ROWS_MIN: Final = 50_000
 """With fewer rows there is no graph."""
 CANDIDATES_MAX: Final = 4_000
@@ -169,6 +169,9 @@ class VectorIndex:
 
     def tend(self, rows_max: int) -> int:
         """Take at most `rows_max` rows into the graph; answers how many are left to take."""
+        if not len(self):
+            self._graph = self._next_graph = None
+            return 0
         graph = self._next_graph or self._graph
         if graph is None:
             if len(self) < self._graph_rows_min:
