@@ -26,6 +26,8 @@ _NO_ENTRY = -1
 _LARGEST = 127
 # Components beyond are cut off; those within are told apart the better.
 _WITHIN_REACH = 0.9995
+# As if vectors that are all the same had come by accident.
+_REACH_MIN = 0.01
 
 
 class VectorGraph:
@@ -36,7 +38,7 @@ class VectorGraph:
         self._threads = threads
         self._centre = some.mean(axis=0)
         reach = float(np.quantile(np.abs(some - self._centre), _WITHIN_REACH))
-        self._step = max(reach, float(np.finfo(np.float32).tiny)) / _LARGEST
+        self._step = max(reach, _REACH_MIN) / _LARGEST
         self._index = Index(
             ndim=some.shape[1],
             metric=MetricKind.L2sq,

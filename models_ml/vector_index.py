@@ -22,9 +22,13 @@ from models_ml.vector_rows import BLOCK_ROWS, Rows, VectorRows, Vectors
 
 Mask = NDArray[np.bool_]
 
-CANDIDATE_ROWS: Final = 25
+CANDIDATE_ROWS: Final = 50
 """To find one candidate by the graph takes as long as comparing about so many rows one by one
 (benchmarks/models_index.py); whichever costs less is done."""
+SHARE_MIN: Final = 0.6
+"""Behind a mask that lets less through, a graph's candidates lie so far from the query that it
+misses many; up to FAR_ROWS_MAX rows are compared one by one then."""
+FAR_ROWS_MAX: Final = 60_000
 GRAPH_ROWS_MIN: Final = 50_000
 """With fewer rows there is no graph."""
 CANDIDATES_MAX: Final = 4_000
@@ -59,11 +63,13 @@ class VectorIndex:
         threads: int = 1,
         *,
         candidate_rows: int = CANDIDATE_ROWS,
+        share_min: float = SHARE_MIN,
         graph_rows_min: int = GRAPH_ROWS_MIN,
     ) -> None:
         self.dimensions = dimensions
         self._threads = threads
         self._candidate_rows = candidate_rows
+        self._share_min = share_min
         self._graph_rows_min = graph_rows_min
         self._table = VectorRows(dimensions)
         self._row_of: dict[str, int] = {}
@@ -163,6 +169,9 @@ class VectorIndex:
 
     def tend(self, rows_max: int) -> int:
         """Take at most `rows_max` rows into the graph; answers how many are left to take."""
+        if not len(self):
+            self._graph = self._next_graph = None
+            return 0
         graph = self._next_graph or self._graph
         if graph is None:
             if len(self) < self._graph_rows_min:
@@ -184,6 +193,8 @@ class VectorIndex:
         looked at."""
         selected = int(np.count_nonzero(wanted))
         if self._graph is None or not selected:
+            return None
+        if selected < self._share_min * len(self) and selected <= FAR_ROWS_MAX:
             return None
         asked = math.ceil(_MARGIN * (k + _REVIEWED_MORE) * self._graph.entries / selected)
         walked = len(queries) * max(asked, EXPANSION_SEARCH_MIN) * self._candidate_rows

@@ -2,7 +2,7 @@
 
 A row holds its vector's components in 127ths of the largest of them. Of clustered vectors of
 384 dimensions the twenty nearest by these rows are to 98 % the twenty nearest by the vectors
-themselves (benchmarks/models_index.py), in a quarter of the memory and a third of the time.
+themselves (benchmarks/models_index.py), in a quarter of the memory.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models_ml.recommend.recommend import NEAREST
 from models_ml.recommend.replay import LISTED
 from models_ml.recommend.settings import INTERESTS_MAX
+from models_ml.recommend.shelf import index_of
 from models_ml.vector_index import GRAPH_ROWS_MIN, VectorIndex
 
 QUERIES: Final = 100
@@ -34,7 +35,7 @@ def recall_of(vectors: NDArray[np.float32], rows: int = ROWS) -> list[Recall]:
     """Of an index of `rows` vectors scattered around these, for queries scattered alike."""
     rng = np.random.default_rng(_SEED)
     kept = scattered(vectors, rows, rng)
-    index = VectorIndex(vectors.shape[1])
+    index = index_of(vectors.shape[1])
     for start in range(0, rows, 5_000):
         part = kept[start : start + 5_000]
         index.put([str(start + n) for n in range(len(part))], part)

@@ -75,7 +75,7 @@ _DEEDS = st.lists(
 def test_whatever_came_before_an_index_answers_by_what_it_holds_now(
     deeds: list[tuple[str, list[int] | int]], seed: int
 ) -> None:
-    index = VectorIndex(16, candidate_rows=0, graph_rows_min=10)
+    index = VectorIndex(16, candidate_rows=0, share_min=0.0, graph_rows_min=10)
     held: dict[str, Vectors] = {}
     rows_of: dict[str, int] = {}
     for step, (deed, what) in enumerate(deeds):
@@ -117,7 +117,7 @@ def test_whatever_came_before_an_index_answers_by_what_it_holds_now(
 def grown() -> tuple[VectorIndex, Vectors]:
     """6,000 rows in a graph, but for the last hundred."""
     vectors = clustered(6_000, 64, seed=3)
-    index = VectorIndex(64, candidate_rows=0, graph_rows_min=1_000)
+    index = VectorIndex(64, candidate_rows=0, share_min=0.0, graph_rows_min=1_000)
     ids = [f"n{n}" for n in range(6_000)]
     index.put(ids[:5_900], vectors[:5_900])
     while index.tend(1_000):
@@ -145,13 +145,31 @@ def test_vectors_that_are_all_alike_are_told_apart() -> None:
     rng = np.random.default_rng(6)
     vectors = clustered(6_000, 96, seed=9, clusters=600) + 4.0 * clustered(1, 96, seed=1)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    index = VectorIndex(96, candidate_rows=0, graph_rows_min=1_000)
+    index = VectorIndex(96, candidate_rows=0, share_min=0.0, graph_rows_min=1_000)
     index.put([f"n{n}" for n in range(6_000)], vectors)
     while index.tend(1_000):
         pass
     queries = vectors[rng.integers(0, 6_000, 40)]
     wanted = np.argsort(-queries @ vectors.T, axis=1)[:, :20]
     found = index.search(queries, 20).rows
+    assert sum(len(set(a) & set(b)) for a, b in zip(found, wanted, strict=True)) / 800 >= 0.95
+
+
+def test_far_from_the_query_behind_a_narrow_mask_rows_are_compared() -> None:
+    """Clusters far apart, and a mask that lets none of the query's own through."""
+    rng = np.random.default_rng(2)
+    centres = rng.standard_normal((300, 64))
+    owner = rng.integers(0, 300, 6_000)
+    vectors = (centres[owner] + 0.3 * rng.standard_normal((6_000, 64))).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = VectorIndex(64, candidate_rows=0, graph_rows_min=1_000)
+    index.put([f"n{n}" for n in range(6_000)], vectors)
+    while index.tend(1_000):
+        pass
+    mask = owner % 5 == 0
+    queries = vectors[np.flatnonzero(owner % 5 == 1)[:40]]
+    wanted = np.argsort(-np.where(mask, queries @ vectors.T, -np.inf), axis=1)[:, :20]
+    found = index.search(queries, 20, mask).rows
     assert sum(len(set(a) & set(b)) for a, b in zip(found, wanted, strict=True)) / 800 >= 0.95
 
 
@@ -178,7 +196,7 @@ def test_a_mask_away_from_the_query_is_answered_all_the_same(
 
 def test_a_graph_that_is_mostly_dead_is_built_anew_while_the_old_one_serves() -> None:
     vectors = clustered(2_000, 32, seed=5)
-    index = VectorIndex(32, candidate_rows=0, graph_rows_min=500)
+    index = VectorIndex(32, candidate_rows=0, share_min=0.0, graph_rows_min=500)
     ids = [f"n{n}" for n in range(2_000)]
     index.put(ids, vectors)
     while index.tend(500):
