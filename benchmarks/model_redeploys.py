@@ -94,14 +94,15 @@ async def measure(found: Stand, password: str, arguments: argparse.Namespace) ->
     async with httpx.AsyncClient(base_url=base, timeout=30, trust_env=False, limits=limits) as http:
         admin = await _admin(http, password)
         for model, (first, _) in versions.items():
-            await _change(http, admin, model, "promote", version=first)
+            if (await _shown(http, admin, model))["live"] != first:
+                await _change(http, admin, model, "promote", version=first)
         counts.may_answer = frozenset(versions[RECOMMENDER][:1])
         leads = iter(range(arguments.leads))
         load = [
             _caller(http, side.tokens[number], counts, leads) for number in range(arguments.callers)
         ]
         async with (
-            _sockets(side.port, side.tokens[0], arguments.sockets, counts),
+            _sockets(side.port, side.tokens[: arguments.sockets], counts),
             _running([*load, _uploads(http, admin, counts)]),
         ):
             started = time.perf_counter()
@@ -177,13 +178,17 @@ async def _change(
     asked = await http.post(f"/v1/admin/models/{model}/{action}", json=form, headers=admin)
     change_id = asked.raise_for_status().json()["change_id"]
     while True:
-        shown = (await http.get("/v1/admin/models", headers=admin)).raise_for_status().json()
-        replicas = next(each for each in shown["items"] if each["name"] == model)["replicas"]
+        replicas = (await _shown(http, admin, model))["replicas"]
         if replicas and all(each["change_id"] >= change_id for each in replicas):
             return time.perf_counter() - started
         if time.perf_counter() - started > TAKEN_SECONDS_MAX:
             raise RuntimeError(f"{model} {action} was not taken in: {replicas}")
         await asyncio.sleep(0.02)
+
+
+async def _shown(http: httpx.AsyncClient, admin: dict[str, str], model: str) -> dict[str, Any]:
+    answer = (await http.get("/v1/admin/models", headers=admin)).raise_for_status()
+    return next(each for each in answer.json()["items"] if each["name"] == model)
 
 
 async def _caller(http: httpx.AsyncClient, token: str, counts: Counts, leads: Any) -> None:
@@ -246,14 +251,21 @@ async def _running(work: list[Any]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _sockets(port: int, token: str, sockets: int, counts: Counts) -> AsyncIterator[None]:
-    """Open and subscribed; each is read to the end, and must still be open then."""
-    ready: list[asyncio.Event] = [asyncio.Event() for _ in range(sockets)]
+async def _sockets(port: int, tokens: list[str], counts: Counts) -> AsyncIterator[None]:
+    """One for each buyer, subscribed; each is read to the end, and must still be open then."""
     gate = asyncio.Semaphore(OPENING_AT_ONCE)
-    tasks = [asyncio.create_task(_follow(port, token, counts, gate, event.set)) for event in ready]
+    ready = [asyncio.Event() for _ in tokens]
+    tasks = [
+        asyncio.create_task(_follow(port, token, counts, gate, event.set))
+        for token, event in zip(tokens, ready, strict=True)
+    ]
     try:
-        async with asyncio.timeout(60):
-            await asyncio.gather(*(event.wait() for event in ready))
+        for task, event in zip(tasks, ready, strict=True):
+            waiting = asyncio.create_task(event.wait())
+            await asyncio.wait({task, waiting}, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+            if not event.is_set():
+                raise RuntimeError(f"a socket was not served: {task}")
         yield
     finally:
         for task in tasks:
@@ -332,7 +344,7 @@ def _report(counts: Counts, steps: list[Step], sockets: int, took: float) -> Non
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=20, help="of each change, of each model")
-    parser.add_argument("--sockets", type=int, default=200)
+    parser.add_argument("--sockets", type=int, default=200, help=f"at most {BUYERS}")
     parser.add_argument("--callers", type=int, default=8, help=f"at most {BUYERS}")
     parser.add_argument("--leads", type=int, default=3_000)
     arguments = parser.parse_args()
