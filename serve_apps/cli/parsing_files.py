@@ -53,8 +53,9 @@ def find_files(captures: Path, markets: frozenset[str]) -> Iterator[SourceFile |
         each.path: city for city in sorted(markets) for each in captured_files(captures, city)
     }
     for path in sorted(captures.rglob("*")):
-        if path.is_file() and not any(part.startswith(".") for part in path.parts):
-            yield _file(path, path.relative_to(captures).as_posix(), cities, markets)
+        name = path.relative_to(captures)
+        if path.is_file() and not any(part.startswith(".") for part in name.parts):
+            yield _file(path, name.as_posix(), cities, markets)
 
 
 def _file(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,19 @@ def test_all_is_counted_and_passes(folder: Path) -> None:
         "labels/a.json": "answers, no source",
         "unheard-of/a.json": "no parser for this folder",
     }
+
+
+def test_a_path_may_lead_out_of_the_working_folder_or_into_a_hidden_one(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = answer(folder)["files"]
+    below = folder / "below"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    assert answer(Path(".."))["files"] == told
+    hidden = tmp_path / ".captures"
+    shutil.copytree(folder, hidden, ignore=shutil.ignore_patterns(".*"))
+    assert answer(hidden)["files"] == told
 
 
 def test_the_table_ends_with_the_verdict(folder: Path) -> None:

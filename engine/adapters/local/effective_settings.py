@@ -90,4 +90,6 @@ def ray_environment(installation: Installation) -> dict[str, str]:
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(installation.ray_token_file),
+        # One process an actor is more than Ray expects, and it says so between the steps of `up`.
+        "RAY_DEDUP_LOGS_SKIP_REGEX": "PYTHON worker processes have been started",
     }
