@@ -264,15 +264,18 @@ def main() -> None:
     parser.add_argument("--markets", type=int, nargs="+", default=[1, SPLIT])
     parser.add_argument("--requests", type=int, default=300)
     options = parser.parse_args()
-    if len(options.leads) == len(options.markets) == 1:
+    if len(options.leads) == len(options.markets) == 1 and os.environ.get("OMP_NUM_THREADS"):
         measure(options.leads[0], options.markets[0], options.requests)
         return
-    # Each in a process of its own: memory that was let go would be counted as free.
+    # Each in a process of its own: memory that was let go would be counted as free. One thread, as
+    # Ray gives a replica.
+    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     for leads in options.leads:
         for markets in options.markets:
             own = ["--leads", str(leads), "--markets", str(markets)]
             own += ["--requests", str(options.requests)]
-            subprocess.run([sys.executable, "-m", "benchmarks.models_recommend", *own], check=True)
+            command = [sys.executable, "-m", "benchmarks.models_recommend", *own]
+            subprocess.run(command, env={**os.environ, **one_thread}, check=True)
 
 
 if __name__ == "__main__":
