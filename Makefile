@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # The whole test run may take this long; a single test has its own limit.
-TEST_SECONDS ?= 3000
+TEST_SECONDS ?= 4200
 
 # AIQLEADS_PYTHON names a Python to use; else the newest suitable one is found.
 find_python = for python in "$${AIQLEADS_PYTHON:-}" python3.13 python3.12 python3.11 python3; do \
