@@ -53,12 +53,6 @@ class Embedded(msgspec.Struct, frozen=True):
     vectors: NDArray[np.float32]
 
 
-class TextEmbedder(Protocol):
-    async def embed(self, texts: Sequence[str]) -> Embedded:
-        """At most 256 texts. Raises ModelUnavailable."""
-        ...
-
-
 class RecommendationAsked(msgspec.Struct, frozen=True):
     """What a buyer may be shown: of these markets, in `radius_m` metres around `near` (latitude,
     longitude in degrees), of these property types. `discount_percent` is the plan's."""

@@ -145,16 +145,17 @@ class ServedFraudScorer:
 
 
 class ServedTextEmbedder:
-    """The embedder application as the recommender and the search ask it."""
+    """The embedder application as whoever keeps vectors asks it."""
 
     def __init__(self, app: ServedApp) -> None:
         self._app = app
 
-    async def embed(self, texts: Sequence[str]) -> Embedded:
-        """At most TEXTS_MAX texts. Raises ModelUnavailable, ValueError for more."""
+    async def embed(self, texts: Sequence[str], role: str) -> Embedded:
+        """At most TEXTS_MAX texts by the `live` version or the `shadow`. Raises ModelUnavailable,
+        ValueError for more."""
         if len(texts) > TEXTS_MAX:
             raise ValueError(f"{len(texts)} texts are more than {TEXTS_MAX}")
-        found: Embedded = await self._app.call("embed", list(texts))
+        found: Embedded = await self._app.call("embed", list(texts), role)
         return found
 
 
@@ -163,13 +164,6 @@ def fraud_scorer(settings: Settings) -> ServedFraudScorer | None:
     if settings.models == "off":
         return None
     return ServedFraudScorer(ServedApp(FRAUD, FRAUD_SECONDS))
-
-
-def text_embedder(settings: Settings) -> ServedTextEmbedder | None:
-    """None if this installation serves no models."""
-    if settings.models == "off":
-        return None
-    return ServedTextEmbedder(ServedApp(EMBEDDER, EMBEDDER_SECONDS))
 
 
 class ServedRecommends:

@@ -176,6 +176,18 @@ class VectorFiller:
     async def _embed(self, connection: asyncpg.Connection, role: str, version: int) -> None:
         waiting = self._waiting[role]
         lead_ids = [lead_id for lead_id, _ in zip(waiting, range(BATCH), strict=False)]
+        # Before their texts are read: whoever is heard of from here on waits anew.
+        for lead_id in lead_ids:
+            del waiting[lead_id]
+        try:
+            await self._embed_these(connection, role, version, lead_ids)
+        except BaseException:
+            waiting.update(dict.fromkeys(lead_ids))
+            raise
+
+    async def _embed_these(
+        self, connection: asyncpg.Connection, role: str, version: int, lead_ids: list[str]
+    ) -> None:
         texts = await lead_vectors.texts(connection, lead_ids)
         known = await lead_vectors.digests(connection, version, lead_ids)
         written = {text.lead_id: text_of(text.listing) for text in texts}
@@ -194,5 +206,3 @@ class VectorFiller:
             if embedded.version != version:
                 # It was swapped: these leads are looked at again when the new one is wanted.
                 log.info("the embedder answered by version %d, not %d", embedded.version, version)
-        for lead_id in lead_ids:
-            waiting.pop(lead_id, None)

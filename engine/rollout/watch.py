@@ -45,6 +45,9 @@ class Tally:
     """Counts one version's calls in one replica, until they are taken to be written."""
 
     def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
         self._calls = self._errors = self._rows = 0
         self._latency = counts_for(LATENCY_EDGES_MS)
         self._scores = counts_for(SCORE_EDGES)
@@ -79,5 +82,5 @@ class Tally:
             tuple(self._scores),
             tuple(self._features),
         )
-        self.__init__()  # type: ignore[misc]
+        self._clear()
         return found

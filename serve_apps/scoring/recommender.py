@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncpg
 from ray.serve import Application
 
-from actors.models import Embedded, RecommendationAsked, Recommended, SimilarAsked
+from actors.models import RecommendationAsked, Recommended, SimilarAsked
 from actors.recommending import Recommending
-from actors.served_models import EMBEDDER, EMBEDDER_SECONDS, ServedApp
+from actors.served_models import EMBEDDER, EMBEDDER_SECONDS, ServedApp, ServedTextEmbedder
 from actors.vector_filler import Wanted
 from engine.adapters.postgres import model_registry
 from engine.settings import Settings
@@ -21,25 +21,13 @@ ONGOING_MAX = 32
 QUEUED_MAX = 64
 
 
-class EmbedderByRole:
-    """The embedder application, by its live version or the one in the shadow."""
-
-    def __init__(self, app: ServedApp) -> None:
-        self._app = app
-
-    async def embed(self, texts: list[str], role: str) -> Embedded:
-        """Raises ModelUnavailable."""
-        found: Embedded = await self._app.call("embed", texts, role)
-        return found
-
-
 class Recommender(ModelReplica):
     """Answers with what is on offer in its own memory; callers look at each lead once more."""
 
     names = ("recommender",)
 
     async def __init__(self, settings: Settings) -> None:  # type: ignore[misc]
-        embedder = EmbedderByRole(ServedApp(EMBEDDER, EMBEDDER_SECONDS))
+        embedder = ServedTextEmbedder(ServedApp(EMBEDDER, EMBEDDER_SECONDS))
         self.recommending = Recommending(settings.database_url, embedder, wanted_versions)
         await self.recommending.start()
         await super().__init__(settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 import asyncpg
 import msgspec
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from actors import recommending as module
 from actors import vector_filler
 from actors.lead_shelves import LeadShelves
-from actors.models import ModelUnavailable, RecommendationAsked, SimilarAsked
+from actors.models import Embedded, ModelUnavailable, RecommendationAsked, SimilarAsked
 from actors.recommending import Recommending
 from engine.adapters.postgres import lead_vectors, recommendable, shelf_journal, tastes
 from engine.adapters.postgres.shelf_journal import OnOffer
@@ -151,6 +151,35 @@ async def test_a_restart_embeds_nothing_again_and_a_changed_text_once(stand: Sta
     new = await stand.lead(listing=changed)
     await until(has_vector(again, new))
     assert len(stand.embedder.texts) == 2
+
+
+async def test_a_text_that_changes_while_it_is_embedded_is_embedded_again(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by = await stand.start()
+    await until(lambda: by.filler.is_filling)
+    embed, hear = stand.embedder.embed, by.filler.heard
+    times = 0
+
+    def count(lead_ids: Iterable[str]) -> None:
+        nonlocal times
+        told = list(lead_ids)
+        times += bool(told)
+        hear(told)
+
+    monkeypatch.setattr(by.shelves, "_said", count)
+    changed = msgspec.structs.replace(LISTING, public_remarks="Now with a pool.")
+
+    async def while_it_changes(texts: list[str], role: str) -> Embedded:
+        if not any("pool" in text for text in texts):
+            before = times
+            await stand.tell(c.UpdateLead(lead, changed))
+            await until(lambda: times > before)
+        return await embed(texts, role)
+
+    monkeypatch.setattr(stand.embedder, "embed", while_it_changes)
+    lead = await stand.lead()
+    await until(lambda: any("pool" in text for text in stand.embedder.texts))
 
 
 async def test_without_the_embedder_facts_recommend_and_vectors_come_later(stand: Stand) -> None:
