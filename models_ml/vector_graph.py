@@ -14,6 +14,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+
+# Its library must be loaded before usearch's: a process that loads it afterwards crashes.
+import onnxruntime  # noqa: F401
 from numpy.typing import NDArray
 from usearch.index import Index, MetricKind, ScalarKind
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -268,3 +271,12 @@ def test_what_is_no_vector_or_no_mask_is_refused_and_nothing_is_taken_in() -> No
         index.search(np.repeat(one, QUERIES_MAX + 1, axis=0), 1)
     with pytest.raises(ValueError, match="at a time"):
         index.search(one, NEAREST_MAX + 1)
+
+
+def test_index_and_encoder_can_be_loaded_into_one_process_in_either_order() -> None:
+    names = ["models_ml.vector_index", "models_ml.embedding.embedder"]
+    for order in (names, names[::-1]):
+        done = subprocess.run(
+            [sys.executable, "-c", f"import {', '.join(order)}"], capture_output=True, check=False
+        )
+        assert done.returncode == 0, (order, done.stderr)
